@@ -1,0 +1,15 @@
+//! Links libtorch so that the binary runs without `LD_LIBRARY_PATH`.
+
+fn main() {
+    println!("cargo:rerun-if-changed=build.rs");
+    if std::env::var_os("CARGO_FEATURE_ENGINE").is_none() {
+        return;
+    }
+    // torch-sys publishes where it found libtorch's shared objects.
+    if let Ok(lib) = std::env::var("DEP_TCH_LIBTORCH_LIB") {
+        println!("cargo:rustc-link-arg=-Wl,-rpath,{lib}");
+    }
+    // Without this the linker drops libtorch.so, whose load registers the operators.
+    println!("cargo:rustc-link-arg=-Wl,--no-as-needed");
+    println!("cargo:rustc-link-arg=-ltorch");
+}

@@ -1,0 +1,49 @@
+//! The model's output.
+
+use serde::{Deserialize, Serialize};
+
+use crate::real::Real;
+use crate::verdict::Location;
+
+/// The values that reach the loss, over held-out samples, and what computes them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Logits {
+    /// Samples measured.
+    pub samples: u64,
+    /// Width of the output.
+    pub outputs: u64,
+    /// Activations that stand between the last layer with weights and the output, in order.
+    pub trailing: Vec<TrailingActivation>,
+    /// Before training.
+    pub initial: OutputValues,
+    /// After training by the user's recipe.
+    pub trained: OutputValues,
+}
+
+/// An activation behind the last layer with weights.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrailingActivation {
+    /// What it computes: `softmax`, `log-softmax`, `sigmoid`, `relu`, `tanh`.
+    pub function: String,
+    /// Where it stands.
+    pub location: Location,
+}
+
+/// Statistics of the output values.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OutputValues {
+    /// Smallest value.
+    pub min: Real,
+    /// Largest value.
+    pub max: Real,
+    /// Mean over samples of the sum over outputs.
+    pub row_sum: Real,
+    /// Largest distance of a sample's sum over outputs from 1.
+    pub row_sum_off_one: Real,
+    /// Largest distance of a sample's sum of exponentials from 1 (0 for log-probabilities).
+    pub exp_sum_off_one: Real,
+    /// Share of values that are exactly zero, 0..1.
+    pub zero_share: Real,
+    /// Mean over outputs of the standard deviation across samples: 0 where the input does not matter.
+    pub between_samples: Real,
+}

@@ -1,0 +1,6 @@
+//! Faults of the optimisation.
+
+use crate::check::AnyCheck;
+
+/// The family's checks.
+pub const CHECKS: &[&dyn AnyCheck] = &[];

@@ -1,0 +1,388 @@
+//! What the user's training does: the part of a job that is not data.
+//!
+//! The recipe is what flags and `nanprobe.toml` describe, what the engine trains by, and evidence in
+//! itself; remedies edit it.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// A text that names none of the accepted values.
+#[derive(Debug, Error, PartialEq)]
+#[error("unknown {what} `{given}`; use {accepted}")]
+pub struct UnknownName {
+    /// What was to be named, such as `loss`.
+    pub what: &'static str,
+    /// What was given.
+    pub given: String,
+    /// The accepted forms.
+    pub accepted: &'static str,
+}
+
+fn unknown(what: &'static str, given: &str, accepted: &'static str) -> UnknownName {
+    UnknownName { what, given: given.to_owned(), accepted }
+}
+
+/// An enum of plain names: parsing, display and serde all use the same spelling.
+macro_rules! named {
+    ($(#[$meta:meta])* $type:ident, $what:literal, { $($(#[$doc:meta])* $variant:ident = $name:literal),+ $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        pub enum $type { $($(#[$doc])* #[serde(rename = $name)] $variant),+ }
+
+        impl $type {
+            /// Every accepted name.
+            pub const NAMES: &'static [&'static str] = &[$($name),+];
+
+            /// The name a user writes.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name),+ }
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(self.name())
+            }
+        }
+
+        impl FromStr for $type {
+            type Err = UnknownName;
+
+            fn from_str(text: &str) -> Result<Self, UnknownName> {
+                match text {
+                    $($name => Ok(Self::$variant),)+
+                    _ => Err(unknown($what, text, concat!($("`", $name, "` "),+))),
+                }
+            }
+        }
+    };
+}
+
+named! {
+    /// The criterion, as torch.nn names it.
+    Loss, "loss", {
+        /// `nn.CrossEntropyLoss`: logits and class indices.
+        CrossEntropy = "cross-entropy",
+        /// `nn.NLLLoss`: log-probabilities and class indices.
+        Nll = "nll",
+        /// `nn.BCEWithLogitsLoss`: logits; one-hot targets, or 0/1 for a single output.
+        BceWithLogits = "bce-with-logits",
+        /// `nn.BCELoss`: probabilities; one-hot targets, or 0/1 for a single output.
+        Bce = "bce",
+        /// `nn.MSELoss`: against one-hot targets, or the class index for a single output.
+        Mse = "mse",
+    }
+}
+
+named! {
+    /// The optimizer, as torch.optim names it.
+    OptimizerKind, "optimizer", {
+        /// `optim.SGD`.
+        Sgd = "sgd",
+        /// `optim.Adam`.
+        Adam = "adam",
+        /// `optim.AdamW`.
+        AdamW = "adamw",
+        /// `optim.RMSprop`.
+        RmsProp = "rmsprop",
+    }
+}
+
+named! {
+    /// An activation that a model applies to its last layer's output.
+    OutputActivation, "output activation", {
+        /// `softmax(dim=1)`.
+        Softmax = "softmax",
+        /// `log_softmax(dim=1)`.
+        LogSoftmax = "log-softmax",
+        /// `sigmoid`.
+        Sigmoid = "sigmoid",
+        /// `relu`.
+        Relu = "relu",
+        /// `tanh`.
+        Tanh = "tanh",
+    }
+}
+
+/// How pixels become inputs. Raw pixels are 0..255.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Normalize {
+    /// ImageNet's channel means and deviations, after division by 255 (torchvision's fine-tuning recipe).
+    Imagenet,
+    /// Division by 255, as `ToTensor()` alone.
+    Unit,
+    /// Raw pixels, 0 to 255.
+    None,
+    /// `(x/255 - mean) / std`, the same for every channel.
+    MeanStd {
+        /// Subtracted after division by 255.
+        mean: f64,
+        /// The divisor.
+        std: f64,
+    },
+}
+
+impl Normalize {
+    /// Scale and shift of `channels` channels: input = pixel * scale + shift.
+    pub fn affine(self, channels: usize) -> Vec<(f64, f64)> {
+        const IMAGENET: [(f64, f64); 3] = [(0.485, 0.229), (0.456, 0.224), (0.406, 0.225)];
+        let from = |mean: f64, std: f64| (1.0 / (255.0 * std), -mean / std);
+        (0..channels)
+            .map(|c| match self {
+                Self::Imagenet if channels == 3 => from(IMAGENET[c].0, IMAGENET[c].1),
+                Self::Imagenet => from(0.449, 0.226), // the mean of the three, as for grey images
+                Self::Unit => (1.0 / 255.0, 0.0),
+                Self::None => (1.0, 0.0),
+                Self::MeanStd { mean, std } => from(mean, std),
+            })
+            .collect()
+    }
+}
+
+impl fmt::Display for Normalize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Imagenet => f.write_str("imagenet"),
+            Self::Unit => f.write_str("unit"),
+            Self::None => f.write_str("none"),
+            Self::MeanStd { mean, std } => write!(f, "{mean}/{std}"),
+        }
+    }
+}
+
+impl FromStr for Normalize {
+    type Err = UnknownName;
+
+    fn from_str(text: &str) -> Result<Self, UnknownName> {
+        let numbers = || {
+            let (mean, std) = text.split_once('/')?;
+            let (mean, std): (f64, f64) = (mean.trim().parse().ok()?, std.trim().parse().ok()?);
+            (mean.is_finite() && std.is_finite() && std > 0.0).then_some(Self::MeanStd { mean, std })
+        };
+        match text {
+            "imagenet" => Ok(Self::Imagenet),
+            "unit" => Ok(Self::Unit),
+            "none" => Ok(Self::None),
+            _ => numbers().ok_or_else(|| unknown("normalisation", text, "`imagenet`, `unit`, `none` or MEAN/STD such as `0.5/0.5`")),
+        }
+    }
+}
+
+/// Where the parameters' first values come from.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Init {
+    /// The architecture's own (torchvision's) initialisation; a weights file then replaces what it holds.
+    Default,
+    /// Every weight of a linear or convolution layer zero, biases too.
+    Zeros,
+    /// Those weights drawn from N(0, std^2), biases zero.
+    Normal {
+        /// Standard deviation.
+        std: f64,
+    },
+    /// Those weights drawn from U(low, high), biases zero.
+    Uniform {
+        /// Lower end.
+        low: f64,
+        /// Upper end.
+        high: f64,
+    },
+    /// Every such weight the same number, biases zero.
+    Constant {
+        /// The number.
+        value: f64,
+    },
+}
+
+impl fmt::Display for Init {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::Zeros => f.write_str("zeros"),
+            Self::Normal { std } => write!(f, "normal:{std}"),
+            Self::Uniform { low, high } => write!(f, "uniform:{low}:{high}"),
+            Self::Constant { value } => write!(f, "constant:{value}"),
+        }
+    }
+}
+
+impl FromStr for Init {
+    type Err = UnknownName;
+
+    fn from_str(text: &str) -> Result<Self, UnknownName> {
+        let parts: Vec<&str> = text.split(':').collect();
+        let number = |i: usize| parts[i].parse::<f64>().ok().filter(|x| x.is_finite());
+        let parsed = match parts[..] {
+            ["default"] => Some(Self::Default),
+            ["zeros"] => Some(Self::Zeros),
+            ["normal", _] => number(1).filter(|std| *std >= 0.0).map(|std| Self::Normal { std }),
+            ["uniform", _, _] => number(1).zip(number(2)).filter(|(l, h)| l <= h).map(|(low, high)| Self::Uniform { low, high }),
+            ["constant", _] => number(1).map(|value| Self::Constant { value }),
+            _ => None,
+        };
+        parsed.ok_or_else(|| unknown("init", text, "`default`, `zeros`, `normal:STD`, `uniform:LOW:HIGH` or `constant:VALUE`"))
+    }
+}
+
+/// The learning rate of the parameters that a pattern matches.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LrGroup {
+    /// A pattern as in [`matches`].
+    pub pattern: String,
+    /// Learning rate.
+    pub lr: f64,
+}
+
+impl FromStr for LrGroup {
+    type Err = UnknownName;
+
+    fn from_str(text: &str) -> Result<Self, UnknownName> {
+        text.rsplit_once('=')
+            .and_then(|(pattern, lr)| Some(Self { pattern: pattern.trim().to_owned(), lr: lr.trim().parse().ok()? }))
+            .filter(|group| !group.pattern.is_empty() && group.lr.is_finite() && group.lr >= 0.0)
+            .ok_or_else(|| unknown("learning-rate group", text, "PATTERN=LR such as `features.*=1e-5`"))
+    }
+}
+
+/// Whether a parameter's or module's dotted name matches a pattern, in which `*` stands for any text.
+/// A pattern also matches everything below the module that it names.
+pub fn matches(pattern: &str, name: &str) -> bool {
+    fn glob(pattern: &[u8], text: &[u8]) -> bool {
+        match pattern.split_first() {
+            None => text.is_empty() || text[0] == b'.',
+            Some((b'*', rest)) => (0..=text.len()).any(|skip| glob(rest, &text[skip..])),
+            Some((c, rest)) => text.first() == Some(c) && glob(rest, &text[1..]),
+        }
+    }
+    glob(pattern.as_bytes(), name.as_bytes())
+}
+
+/// The model of a job.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ModelRecipe {
+    /// An architecture's name, such as `resnet18`.
+    pub name: String,
+    /// A safetensors file with torchvision's key names.
+    pub weights: Option<PathBuf>,
+    /// First values of the parameters.
+    pub init: Init,
+    /// Width of the last layer where it is not the number of classes.
+    pub outputs: Option<usize>,
+    /// What the model applies to its last layer's output.
+    pub output_activation: Option<OutputActivation>,
+    /// Modules whose output is detached (`.detach()`, `torch.no_grad()`), as patterns.
+    pub detach: Vec<String>,
+}
+
+/// The optimizer of a job.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct OptimizerRecipe {
+    /// Which optimizer.
+    pub kind: OptimizerKind,
+    /// Learning rate of parameters that no group names.
+    pub lr: f64,
+    /// Momentum (sgd, rmsprop).
+    pub momentum: f64,
+    /// Weight decay.
+    pub weight_decay: f64,
+    /// Learning rates of named parameters; the first match counts.
+    pub groups: Vec<LrGroup>,
+}
+
+impl OptimizerRecipe {
+    /// The learning rate of a parameter.
+    pub fn lr_of(&self, parameter: &str) -> f64 {
+        self.groups.iter().find(|group| matches(&group.pattern, parameter)).map_or(self.lr, |group| group.lr)
+    }
+
+    /// The same optimizer with every learning rate multiplied, so that groups keep their proportion.
+    #[must_use]
+    pub fn scaled(&self, factor: f64) -> Self {
+        let mut scaled = self.clone();
+        scaled.lr *= factor;
+        scaled.groups.iter_mut().for_each(|group| group.lr *= factor);
+        scaled
+    }
+}
+
+/// What the user's training does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Recipe {
+    /// The model.
+    pub model: ModelRecipe,
+    /// The criterion.
+    pub loss: Loss,
+    /// The optimizer.
+    pub optimizer: OptimizerRecipe,
+    /// Samples per step.
+    pub batch_size: usize,
+    /// Whether the loader shuffles.
+    pub shuffle: bool,
+    /// Side of the square input in pixels.
+    pub image_size: usize,
+    /// How pixels become inputs.
+    pub normalize: Normalize,
+    /// Which parameters train; empty means all.
+    pub trainable: Vec<String>,
+}
+
+impl Recipe {
+    /// Whether the recipe trains that parameter.
+    pub fn trains(&self, parameter: &str) -> bool {
+        self.trainable.is_empty() || self.trainable.iter().any(|pattern| matches(pattern, parameter))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_match_a_module_and_all_below_it() {
+        assert!(matches("fc", "fc.weight"));
+        assert!(matches("fc.*", "fc.weight"));
+        assert!(!matches("fc", "fc2.weight"));
+        assert!(matches("layer*.0", "layer3.0.conv1.weight"));
+        assert!(matches("*", "anything.at.all"));
+        assert!(!matches("layer1", "layer10.0.conv1.weight"));
+    }
+
+    #[test]
+    fn texts_round_trip() {
+        for text in ["imagenet", "unit", "none", "0.5/0.25"] {
+            assert_eq!(text.parse::<Normalize>().unwrap().to_string(), text);
+        }
+        for text in ["default", "zeros", "normal:0.001", "uniform:0:0.1", "constant:0.5"] {
+            assert_eq!(text.parse::<Init>().unwrap().to_string(), text);
+        }
+        for text in Loss::NAMES {
+            assert_eq!(text.parse::<Loss>().unwrap().name(), *text);
+        }
+        assert!("0.5/0".parse::<Normalize>().is_err());
+        assert!("normal:-1".parse::<Init>().is_err());
+        assert!("features.*".parse::<LrGroup>().is_err());
+    }
+
+    #[test]
+    fn the_first_matching_group_sets_the_learning_rate() {
+        let optimizer = OptimizerRecipe {
+            kind: OptimizerKind::Sgd,
+            lr: 0.1,
+            momentum: 0.9,
+            weight_decay: 0.0,
+            groups: vec!["features.*=1e-5".parse().unwrap(), "*=1".parse().unwrap()],
+        };
+        assert_eq!(optimizer.lr_of("features.0.weight"), 1e-5);
+        assert_eq!(optimizer.lr_of("classifier.6.weight"), 1.0);
+        assert_eq!(optimizer.scaled(10.0).lr_of("features.0.weight"), 1e-4);
+    }
+}

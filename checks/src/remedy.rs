@@ -1,0 +1,41 @@
+//! What can be done about a fault: an edit of the job that the engine can try.
+
+use serde::{Deserialize, Serialize};
+
+use crate::recipe::{Loss, Normalize, OptimizerRecipe};
+
+/// An edit of the job. The list is exhaustive: what is not here cannot be tried by an experiment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "edit", rename_all = "kebab-case")]
+pub enum Remedy {
+    /// Shuffle the training samples every epoch.
+    Shuffle,
+    /// Draw training samples so that every class comes equally often.
+    BalanceClasses,
+    /// Prepare the inputs another way.
+    Normalize {
+        /// The preparation to use.
+        to: Normalize,
+    },
+    /// Replace the optimizer with its rates.
+    Optimizer {
+        /// The optimizer to use.
+        to: OptimizerRecipe,
+    },
+    /// Train every parameter.
+    Unfreeze,
+    /// Let the gradient pass where the model detaches it.
+    Reattach,
+    /// Give the loss what the last layer computes, without the activation behind it.
+    DropOutputActivation,
+    /// Use another criterion.
+    Loss {
+        /// The criterion to use.
+        to: Loss,
+    },
+    /// Give these parameters the architecture's own initialisation.
+    Reinitialize {
+        /// Names of the parameters; empty means all.
+        parameters: Vec<String>,
+    },
+}

@@ -1,0 +1,100 @@
+//! What a check says.
+
+use serde::{Deserialize, Serialize};
+
+use crate::remedy::Remedy;
+
+/// How bad a fault is if it is real.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    /// Worth knowing.
+    Note,
+    /// Costs accuracy or time.
+    Warning,
+    /// Keeps the model from learning.
+    Error,
+}
+
+/// Where in the user's files a fault stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Location {
+    /// The module's dotted path, such as `layer2.0.conv1`; empty where it is not about a module.
+    pub module: String,
+    /// Source file, where known.
+    pub file: Option<String>,
+    /// Line in it, from 1.
+    pub line: Option<u32>,
+}
+
+impl Location {
+    /// A module of the model.
+    pub fn module(path: &str) -> Self {
+        Self { module: path.to_owned(), file: None, line: None }
+    }
+}
+
+/// A fault that a rule suspects.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Finding {
+    /// How bad it is if real.
+    pub severity: Severity,
+    /// How far beyond the limit the measurement is, from 0 (at the limit) to 1 (cannot be otherwise).
+    pub strength: f64,
+    /// One sentence: what is wrong and why that matters.
+    pub message: String,
+    /// The numbers, with units and what they are compared with; short enough for a table cell.
+    pub measured: String,
+    /// What to change, in the user's terms.
+    pub fix: String,
+    /// The edit that an experiment can try, where there is one.
+    pub remedy: Option<Remedy>,
+    /// Where it stands.
+    pub location: Option<Location>,
+}
+
+/// A check's answer to the evidence.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Judgement {
+    /// The measurement is within its limits.
+    Clear {
+        /// The numbers that say so.
+        measured: String,
+    },
+    /// The rule fires.
+    Suspect(Box<Finding>),
+}
+
+impl Judgement {
+    /// Within limits.
+    pub fn clear(measured: impl Into<String>) -> Self {
+        Self::Clear { measured: measured.into() }
+    }
+
+    /// The finding, if the rule fired.
+    pub fn finding(&self) -> Option<&Finding> {
+        match self {
+            Self::Clear { .. } => None,
+            Self::Suspect(finding) => Some(finding),
+        }
+    }
+}
+
+impl From<Finding> for Judgement {
+    fn from(finding: Finding) -> Self {
+        Self::Suspect(Box::new(finding))
+    }
+}
+
+/// A judgement, or why there is none: absence of evidence is never a pass.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// The evidence was there.
+    Judged(Judgement),
+    /// A measurement was missing.
+    NotMeasured {
+        /// Names of the missing measurements.
+        missing: Vec<&'static str>,
+    },
+}

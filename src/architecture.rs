@@ -1,0 +1,69 @@
+//! The built-in architectures by name: what the command line needs to know of them without libtorch.
+
+use thiserror::Error;
+
+/// A built-in architecture.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Architecture {
+    /// Its name, torchvision's where it is torchvision's.
+    pub name: &'static str,
+    /// Side of the input it was designed for, in pixels.
+    pub image_size: usize,
+    /// The least side it works with.
+    pub min_image_size: usize,
+    /// Whether it has batch norm, which makes it train at a wide range of learning rates.
+    pub batch_norm: bool,
+    /// Whether it takes grey images as one channel; torchvision's take three always.
+    pub any_channels: bool,
+}
+
+/// A name that no architecture has.
+#[derive(Debug, Error, PartialEq)]
+#[error("unknown model `{given}`; did you mean `{nearest}`? (known: {})", ARCHITECTURES.iter().map(|a| a.name).collect::<Vec<_>>().join(", "))]
+pub struct UnknownModel {
+    given: String,
+    nearest: &'static str,
+}
+
+const fn torchvision(name: &'static str, min_image_size: usize, batch_norm: bool) -> Architecture {
+    Architecture { name, image_size: 224, min_image_size, batch_norm, any_channels: false }
+}
+
+const fn small(name: &'static str, image_size: usize, min_image_size: usize) -> Architecture {
+    Architecture { name, image_size, min_image_size, batch_norm: false, any_channels: true }
+}
+
+/// All of them.
+pub const ARCHITECTURES: &[Architecture] = &[
+    torchvision("resnet18", 32, true),
+    torchvision("resnet34", 32, true),
+    torchvision("resnet50", 32, true),
+    torchvision("alexnet", 64, false),
+    torchvision("vgg11", 32, false),
+    torchvision("vgg16_bn", 32, true),
+    torchvision("mobilenet_v2", 32, true),
+    small("lenet", 32, 28),
+    small("small-cnn", 32, 16),
+    small("mlp", 28, 8),
+];
+
+/// The architecture of that name.
+pub fn find(name: &str) -> Result<&'static Architecture, UnknownModel> {
+    ARCHITECTURES.iter().find(|a| a.name == name).ok_or_else(|| {
+        let distance = |a: &&Architecture| strsim::damerau_levenshtein(&name.to_lowercase().replace('-', "_"), &a.name.replace('-', "_"));
+        let nearest = ARCHITECTURES.iter().min_by_key(distance).map_or("resnet18", |a| a.name);
+        UnknownModel { given: name.to_owned(), nearest }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::find;
+
+    #[test]
+    fn an_unknown_name_is_answered_with_the_nearest() {
+        for (given, nearest) in [("resnet-18", "resnet18"), ("ResNet50", "resnet50"), ("vgg16bn", "vgg16_bn"), ("smallcnn", "small-cnn")] {
+            assert!(find(given).unwrap_err().to_string().contains(&format!("did you mean `{nearest}`")), "{given}");
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! What nanprobe answers: the versioned type behind every report format.
+
+use nanprobe_checks::evidence::Run;
+use nanprobe_checks::recipe::Recipe;
+use nanprobe_checks::stats::Interval;
+use nanprobe_checks::{Location, Real, Remedy, Severity};
+use serde::{Deserialize, Serialize};
+
+/// Version of the diagnosis format; changes when an old reader would misread it.
+pub const SCHEMA: &str = "nanprobe.diagnosis/1";
+
+/// The answer to one job.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Diagnosis {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// One or two sentences: what is wrong and what to change.
+    pub headline: String,
+    /// What the training does now; none where it could not be measured.
+    pub symptom: Option<Symptom>,
+    /// Every check's verdict: findings first, by rank; then what was cleared and what was not measured.
+    pub verdicts: Vec<Verdict>,
+    /// The smallest set of fixes found, in order, with the accuracy after each.
+    pub fixes: Vec<Fix>,
+    /// The job as measured, where it could be opened.
+    pub job: Option<JobReport>,
+    /// How it was measured.
+    pub run: RunReport,
+}
+
+/// The job in the report.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct JobReport {
+    /// Path of the data as given.
+    pub data: String,
+    /// What the data was recognised as and how labels are found.
+    pub rule: String,
+    /// Class names; the position is the label.
+    pub classes: Vec<String>,
+    /// Samples listed, probed for training, and held out.
+    pub samples: [u64; 3],
+    /// The model and its number of parameters.
+    pub model: String,
+    /// What the weights file gave, in words.
+    pub weights: Option<String>,
+    /// The recipe in force.
+    pub recipe: Recipe,
+}
+
+/// What the training does now.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Symptom {
+    /// Held-out accuracy, mean over seeds, 0..1.
+    pub accuracy: Real,
+    /// Held-out balanced accuracy, mean over seeds, 0..1.
+    pub balanced_accuracy: Real,
+    /// 95% interval of the accuracy.
+    pub interval: Interval,
+    /// Accuracy of guessing evenly: 1/classes.
+    pub chance: Real,
+    /// Accuracy of always answering the most frequent class.
+    pub majority_rate: Real,
+    /// Final training loss, mean over seeds.
+    pub loss: Real,
+    /// ln(classes): cross-entropy of guessing evenly, in nats.
+    pub ln_classes: Real,
+    /// `confusion[label][prediction]`, counts over the held-out samples, summed over seeds.
+    pub confusion: Vec<Vec<u64>>,
+    /// Held-out samples.
+    pub samples: u64,
+    /// Seeds.
+    pub seeds: u64,
+    /// Steps per seed.
+    pub steps: u64,
+    /// Training loss at each step of the first seed.
+    pub losses: Vec<Real>,
+}
+
+/// How sure a verdict is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    /// The remedy alone helps beyond noise.
+    Confirmed,
+    /// The remedy helps only together with another.
+    Contributing,
+    /// The rule fired and no experiment could decide.
+    Suspected,
+    /// The rule fired and the experiment shows no cost.
+    Harmless,
+    /// Measured and within limits.
+    Clear,
+    /// A measurement was missing.
+    NotMeasured,
+}
+
+impl Status {
+    /// The word in tables and JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Confirmed => "confirmed",
+            Self::Contributing => "contributing",
+            Self::Suspected => "suspected",
+            Self::Harmless => "harmless",
+            Self::Clear => "clear",
+            Self::NotMeasured => "not-measured",
+        }
+    }
+
+    /// Whether the verdict counts against the job (for the exit code and the ranked table).
+    pub fn is_finding(self) -> bool {
+        matches!(self, Self::Confirmed | Self::Contributing | Self::Suspected)
+    }
+}
+
+/// What a remedy bought: a paired difference over the same seeds and samples.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Effect {
+    /// Held-out balanced accuracy without the remedy, 0..1, mean over seeds.
+    pub before: Real,
+    /// And with it.
+    pub after: Real,
+    /// 95% interval of the difference.
+    pub interval: Interval,
+    /// Final training loss without the remedy.
+    pub loss_before: Real,
+    /// And with it.
+    pub loss_after: Real,
+    /// Number of seeds.
+    pub seeds: u64,
+    /// Checks whose remedies were in force in both arms.
+    pub with: Vec<String>,
+}
+
+/// One check's verdict.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Verdict {
+    /// Place among the findings, from 1; none where it does not count against the job.
+    pub rank: Option<u32>,
+    /// The check's name.
+    pub check: String,
+    /// The check's family.
+    pub family: String,
+    /// How sure it is.
+    pub status: Status,
+    /// How bad it is if real; none where it is cleared or not measured.
+    pub severity: Option<Severity>,
+    /// What the remedy bought, where it was tried.
+    pub effect: Option<Effect>,
+    /// What is wrong, what cleared it, or what was missing.
+    pub message: String,
+    /// The numbers.
+    pub measured: String,
+    /// What to change, in the user's terms; empty where nothing is to be.
+    pub remedy: String,
+    /// The edit that was tried.
+    pub edit: Option<Remedy>,
+    /// Where it stands.
+    pub location: Option<Location>,
+    /// The check whose remedy makes this finding vanish.
+    pub explained_by: Option<String>,
+}
+
+/// One step of the fix path.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Fix {
+    /// The check.
+    pub check: String,
+    /// What to change.
+    pub remedy: String,
+    /// Held-out balanced accuracy after this fix and those before it, 0..1.
+    pub accuracy: Real,
+}
+
+/// How it was measured.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct RunReport {
+    /// Seed, device, threads, versions, budget, what was lowered.
+    #[serde(flatten)]
+    pub conditions: Run,
+    /// Seconds spent.
+    pub spent: f64,
+    /// What went wrong while measuring, in words.
+    pub problems: Vec<String>,
+}
