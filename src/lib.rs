@@ -4,4 +4,17 @@
 //! report. Only `diagnose` knows the whole way.
 
 pub mod architecture;
+pub mod cli;
+pub mod config;
+pub mod data;
 pub mod diagnosis;
+pub mod exit;
+#[cfg(feature = "engine")]
+pub mod graph;
+#[cfg(feature = "engine")]
+pub mod model;
+pub mod report;
+#[cfg(feature = "engine")]
+pub mod train;
+#[cfg(feature = "engine")]
+pub mod zoo;

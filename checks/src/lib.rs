@@ -11,6 +11,7 @@ pub mod evidence;
 pub mod labels;
 pub mod model;
 pub mod optimisation;
+mod progress;
 pub mod real;
 pub mod recipe;
 pub mod remedy;
@@ -18,6 +19,7 @@ pub mod stats;
 #[cfg(test)]
 mod testing;
 pub mod verdict;
+mod words;
 
 pub use check::{AnyCheck, Check, Describe, Needs};
 pub use evidence::Evidence;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::check::Check;
 use crate::evidence::BatchLabels;
 use crate::stats::between;
+use crate::words::percent;
 use crate::{Finding, Judgement, Remedy, Severity, describe};
 
 describe! {
@@ -53,7 +54,7 @@ impl Check for UnshuffledBatches {
     fn judge(batches: &BatchLabels, limits: &Limits) -> Judgement {
         let (seen, random) = (batches.dominance.0, batches.shuffled_dominance.0);
         let excess = (seen - random) / (1.0 - random).max(1e-9);
-        let measured = format!("one class fills {:.0}% of a batch, {:.0}% if shuffled", 100.0 * seen, 100.0 * random);
+        let measured = format!("one class fills {} of a batch, {} if shuffled", percent(seen), percent(random));
         if batches.batches < 2 || random >= 1.0 || excess <= limits.excess_dominance {
             return Judgement::clear(measured);
         }

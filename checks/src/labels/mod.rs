@@ -2,5 +2,13 @@
 
 use crate::check::AnyCheck;
 
+mod label_out_of_range;
+mod labels_disagree_with_names;
+mod uninformative_labels;
+
 /// The family's checks.
-pub const CHECKS: &[&dyn AnyCheck] = &[];
+pub const CHECKS: &[&dyn AnyCheck] = &[
+    &label_out_of_range::LabelOutOfRange,
+    &labels_disagree_with_names::LabelsDisagreeWithNames,
+    &uninformative_labels::UninformativeLabels,
+];

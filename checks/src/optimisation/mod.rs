@@ -1,6 +1,38 @@
 //! Faults of the optimisation.
 
 use crate::check::AnyCheck;
+use crate::evidence::{Gradients, Job, LearningRateSweep, ParameterGradient, ParameterKind};
+use crate::recipe::OptimizerRecipe;
+
+mod exploding_gradient;
+mod frozen_parameters;
+mod gradients_missing;
+mod learning_rate_too_high;
+mod learning_rate_too_low;
+mod vanishing_gradient;
 
 /// The family's checks.
-pub const CHECKS: &[&dyn AnyCheck] = &[];
+pub const CHECKS: &[&dyn AnyCheck] = &[
+    &gradients_missing::GradientsMissing,
+    &frozen_parameters::FrozenParameters,
+    &vanishing_gradient::VanishingGradient,
+    &exploding_gradient::ExplodingGradient,
+    &learning_rate_too_low::LearningRateTooLow,
+    &learning_rate_too_high::LearningRateTooHigh,
+];
+
+/// Weights of the first and of the last layer that a gradient reaches, where there are two.
+fn ends(gradients: &Gradients) -> Option<(&ParameterGradient, &ParameterGradient)> {
+    let weights = gradients.parameters.iter().filter(|p| p.kind == ParameterKind::Weight && p.reached);
+    let first = weights.clone().min_by_key(|p| p.depth)?;
+    let last = weights.max_by_key(|p| p.depth)?;
+    (first.depth < last.depth).then_some((first, last))
+}
+
+/// The recipe's optimizer with its rates moved so that the base rate is `to`; groups keep their proportion.
+fn optimizer_at(job: Option<&Job>, sweep: &LearningRateSweep, to: f64) -> Option<OptimizerRecipe> {
+    let optimizer = &job?.recipe.optimizer;
+    let factor = to / sweep.current.0;
+    let optimizer = if factor.is_finite() { optimizer.scaled(factor) } else { OptimizerRecipe { lr: to, ..optimizer.clone() } };
+    (to.is_finite() && to > 0.0).then_some(optimizer)
+}

@@ -1,0 +1,141 @@
+//! Randomly initialised parameters that never change.
+
+use serde::{Deserialize, Serialize};
+
+use crate::check::{Check, Maybe};
+use crate::evidence::{Gradients, Job, ParameterGradient, ParameterKind, Parameters};
+use crate::recipe::OptimizerRecipe;
+use crate::stats::between;
+use crate::words::{names, percent};
+use crate::{Finding, Judgement, Location, Remedy, Severity, describe};
+
+describe! {
+    /// Layers are frozen with the random values they started with.
+    ///
+    /// ## What it looks for
+    /// Weights of linear and convolution layers that did not come from a weights file and that the recipe does not train: `requires_grad` is
+    /// off, their learning rate is 0, or the optimizer's steps leave them as they are.
+    ///
+    /// ## Why it matters
+    /// Freezing is for layers that already know something. Frozen at random they hand on a random projection of the image, and
+    /// the few layers that train cannot undo that: accuracy ends near chance, or well below what the model can do.
+    ///
+    /// ## What to do
+    /// Load weights before freezing (`resnet18(weights="DEFAULT")`), or do not freeze: `p.requires_grad_(True)`. Give the optimizer all
+    /// parameters, after the head was replaced: `optim.SGD(model.parameters(), ...)`; and call `optimizer.step()`.
+    ///
+    /// ## False alarms
+    /// Frozen pretrained layers are ordinary fine-tuning and pass, as do frozen normalisation layers and position codes. Random
+    /// frozen features of a shallow net can serve an easy task; the experiment with everything trained decides.
+    ///
+    /// ## Reference
+    /// TrainCheck (OSDI 2025): every parameter in the optimizer changes after `step()`. Yosinski et al. 2014 on frozen transferred layers.
+    FrozenParameters, "optimisation" / "frozen-parameters"
+}
+
+/// Limits of [`FrozenParameters`].
+#[derive(Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Share of the layers that must be frozen at random for an error. Ours: the larger part of the model.
+    pub error_share: f64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { error_share: 0.5 }
+    }
+}
+
+fn frozen(p: &ParameterGradient) -> bool {
+    // A step below float32's resolution leaves a parameter as it is too: that is a rate too low or a gradient too small.
+    let noticeable = p.lr.0 * p.norm.0 > 1e-6 * p.weight_norm.0;
+    !p.trainable || p.lr.0 == 0.0 || noticeable && p.update_ratio.is_some_and(|ratio| ratio.0 == 0.0)
+}
+
+/// The recipe's optimizer without the groups that stand still.
+fn moving(job: Option<&Job>) -> Option<OptimizerRecipe> {
+    let mut optimizer = job?.recipe.optimizer.clone();
+    optimizer.groups.retain(|group| group.lr > 0.0);
+    (optimizer.lr > 0.0).then_some(optimizer)
+}
+
+impl Check for FrozenParameters {
+    type Needs = (Gradients, Parameters, Maybe<Job>);
+    type Limits = Limits;
+
+    fn judge((gradients, parameters, job): (&Gradients, &Parameters, Option<&Job>), limits: &Limits) -> Judgement {
+        let pretrained = |p: &ParameterGradient| parameters.tensors.iter().any(|t| t.name == p.name && t.from_weights);
+        let layers: Vec<_> = gradients.parameters.iter().filter(|p| p.kind == ParameterKind::Weight).collect();
+        let still: Vec<_> = layers.iter().copied().filter(|p| frozen(p)).collect();
+        let all = !layers.is_empty() && still.len() == layers.len();
+        let fresh: Vec<_> = still.iter().copied().filter(|p| all || !pretrained(p)).collect();
+        let share = fresh.len() as f64 / layers.len().max(1) as f64;
+        let measured = format!(
+            "{} of {} layers frozen at random values ({}), {} pretrained",
+            fresh.len(),
+            layers.len(),
+            percent(share),
+            still.len() - fresh.len()
+        );
+        let Some(first) = fresh.first() else {
+            return Judgement::clear(measured);
+        };
+        let (fix, remedy) = if fresh.iter().any(|p| !p.trainable) {
+            ("train them (`p.requires_grad_(True)`), or load pretrained weights before freezing", Some(Remedy::Unfreeze))
+        } else if fresh.iter().any(|p| p.lr.0 == 0.0) {
+            ("give them a learning rate above 0", moving(job).map(|to| Remedy::Optimizer { to }))
+        } else {
+            ("pass them to the optimizer (`optim.SGD(model.parameters(), ...)`) and call `optimizer.step()`", None)
+        };
+        Finding {
+            severity: if share > limits.error_share { Severity::Error } else { Severity::Warning },
+            strength: between(share, 0.0, 1.0),
+            message: if all {
+                "no layer is trained, so the model stays as it started".to_owned()
+            } else {
+                format!("{} never change from random values", names(&fresh.iter().map(|p| p.name.as_str()).collect::<Vec<_>>()))
+            },
+            measured,
+            fix: fix.to_owned(),
+            remedy,
+            location: first.name.rsplit_once('.').map(|(module, _)| Location::module(module)),
+        }
+        .into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::ParameterStatistics;
+    use crate::testing::{clears, gradient, gradients, job, suspects, tensor};
+
+    fn net(from_weights: bool, edit: impl Fn(&mut ParameterGradient)) -> (Gradients, Parameters) {
+        let names = ["layer0", "layer1", "fc"];
+        let tensor = |name: &&str| ParameterStatistics { from_weights: from_weights && *name != "fc", ..tensor(name, 0) };
+        let mut body: Vec<_> = names[..2].iter().map(|name| gradient(name, 0, 1e-3)).collect();
+        body.iter_mut().for_each(edit);
+        body.push(gradient("fc", 2, 1e-3));
+        (gradients(body), Parameters { from_weights, tensors: names.iter().map(tensor).collect() })
+    }
+
+    #[test]
+    fn a_body_frozen_at_random_is_an_error_however_it_is_frozen() {
+        let (gradients, parameters) = net(false, |p| p.trainable = false);
+        let finding = suspects::<FrozenParameters>((&gradients, &parameters, None));
+        assert_eq!((finding.severity, finding.remedy), (Severity::Error, Some(Remedy::Unfreeze)));
+        let (gradients, parameters) = net(false, |p| p.lr = 0.0.into());
+        assert!(matches!(suspects::<FrozenParameters>((&gradients, &parameters, Some(&job()))).remedy, Some(Remedy::Optimizer { .. })));
+        let (gradients, parameters) = net(false, |p| p.update_ratio = Some(0.0.into()));
+        assert_eq!(suspects::<FrozenParameters>((&gradients, &parameters, None)).remedy, None);
+    }
+
+    #[test]
+    fn a_pretrained_frozen_body_and_a_moving_one_are_clear() {
+        let (gradients, parameters) = net(true, |p| p.trainable = false);
+        clears::<FrozenParameters>((&gradients, &parameters, None));
+        let (gradients, parameters) = net(false, |_| ());
+        clears::<FrozenParameters>((&gradients, &parameters, None));
+    }
+}

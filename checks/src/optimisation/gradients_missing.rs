@@ -1,0 +1,116 @@
+//! Parameters that no gradient reaches.
+
+use serde::{Deserialize, Serialize};
+
+use crate::check::{Check, Maybe};
+use crate::evidence::{Gradients, Job, ParameterGradient, Parameters};
+use crate::stats::between;
+use crate::words::{names, percent};
+use crate::{Finding, Judgement, Location, Remedy, Severity, describe};
+
+describe! {
+    /// The loss does not depend on parameters that are to be trained.
+    ///
+    /// ## What it looks for
+    /// Parameters of the optimizer for which the backward pass delivers no gradient at all (`p.grad is None`), as opposed to a small one.
+    ///
+    /// ## Why it matters
+    /// The graph is cut between them and the loss: whatever the optimizer does, they keep their first values. If all are cut
+    /// off, nothing is learned and the accuracy stays where it started.
+    ///
+    /// ## What to do
+    /// Look for `.detach()`, `.data`, `.item()`, `.numpy()`, `torch.no_grad()` and `torch.tensor(output)` on the way from the named
+    /// parameters to the loss, for `loss.requires_grad_(True)` (which hides a cut), and for layers that `forward` never calls.
+    ///
+    /// ## False alarms
+    /// Unused parts of a model (an auxiliary head, a classifier that was replaced) are listed as a warning; a pretrained body under
+    /// `no_grad` as a note, being ordinary practice. Gradients that are zero because later weights are zero count as reached.
+    ///
+    /// ## Reference
+    /// Lightning issue 17212 asks for the names. torch.nn.parallel.DistributedDataParallel calls them `find_unused_parameters`.
+    GradientsMissing, "optimisation" / "gradients-missing"
+}
+
+/// Limits of [`GradientsMissing`].
+#[derive(Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Share of the values to be trained that must be cut off for an error. Ours: less is an unused head.
+    pub error_share: f64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { error_share: 0.1 }
+    }
+}
+
+impl Check for GradientsMissing {
+    type Needs = (Gradients, Maybe<Job>, Maybe<Parameters>);
+    type Limits = Limits;
+
+    fn judge((gradients, job, parameters): (&Gradients, Option<&Job>, Option<&Parameters>), limits: &Limits) -> Judgement {
+        let trained: Vec<&ParameterGradient> = gradients.parameters.iter().filter(|p| p.trainable).collect();
+        let cut: Vec<&str> = trained.iter().filter(|p| !p.reached).map(|p| p.name.as_str()).collect();
+        let values = |wanted: fn(&ParameterGradient) -> bool| trained.iter().filter(|p| wanted(p)).map(|p| p.count as f64).sum::<f64>();
+        let share = values(|p| !p.reached) / values(|_| true).max(1.0);
+        let measured = format!("{} of {} trained tensors get no gradient ({} of the values)", cut.len(), trained.len(), percent(share));
+        let Some(first) = cut.first() else {
+            return Judgement::clear(measured);
+        };
+        let pretrained = |name: &&str| parameters.is_some_and(|p| p.tensors.iter().any(|t| t.name == **name && t.from_weights));
+        let detached = job.is_some_and(|job| !job.recipe.model.detach.is_empty());
+        Finding {
+            severity: match () {
+                () if cut.iter().all(pretrained) && cut.len() < trained.len() => Severity::Note,
+                () if share > limits.error_share => Severity::Error,
+                () => Severity::Warning,
+            },
+            strength: between(share, 0.0, 1.0),
+            message: if cut.len() == trained.len() {
+                "no gradient reaches any parameter, so nothing is learned".to_owned()
+            } else {
+                format!("no gradient reaches {}: the loss does not depend on them", names(&cut))
+            },
+            measured,
+            fix: "remove `.detach()`, `.data`, `.item()` or `torch.no_grad()` between them and the loss".to_owned(),
+            remedy: detached.then_some(Remedy::Reattach),
+            location: first.rsplit_once('.').map(|(module, _)| Location::module(module)),
+        }
+        .into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{clears, gradient, gradients, job, suspects, tensor};
+
+    fn net(reached: [bool; 3]) -> Gradients {
+        let parameter = |i: usize| ParameterGradient { reached: reached[i], ..gradient(&format!("layer{i}"), i as u64, 1e-3) };
+        gradients((0..3).map(parameter).collect())
+    }
+
+    #[test]
+    fn a_detached_body_is_an_error_that_can_be_reattached() {
+        let mut job = job();
+        job.recipe.model.detach = vec!["layer1".to_owned()];
+        let finding = suspects::<GradientsMissing>((&net([false, false, true]), Some(&job), None));
+        assert_eq!((finding.severity, finding.remedy), (Severity::Error, Some(Remedy::Reattach)));
+        assert!(finding.message.contains("`layer0.weight`, `layer1.weight`"), "{}", finding.message);
+        let finding = suspects::<GradientsMissing>((&net([false; 3]), None, None));
+        assert!(finding.message.contains("any parameter") && finding.remedy.is_none());
+    }
+
+    #[test]
+    fn a_pretrained_body_without_gradient_is_a_note() {
+        let layer = |name| crate::evidence::ParameterStatistics { from_weights: true, ..tensor(name, 0) };
+        let parameters = Parameters { from_weights: true, tensors: vec![layer("layer0"), layer("layer1")] };
+        assert_eq!(suspects::<GradientsMissing>((&net([false, false, true]), None, Some(&parameters))).severity, Severity::Note);
+    }
+
+    #[test]
+    fn gradients_everywhere_are_clear() {
+        clears::<GradientsMissing>((&net([true; 3]), None, None));
+    }
+}

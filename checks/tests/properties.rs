@@ -1,0 +1,260 @@
+//! What holds for every check whatever the evidence: no panic, well-formed findings, indifference to class names,
+//! strength that grows with the fault.
+//!
+//! `healthy.jsonl` is the starting point: small-cnn on Fashion-MNIST classes 0 and 6, SGD at 0.05, three seeds of 60 steps,
+//! measured with PyTorch 2.13; what concerns files, labels and the sweep is written by hand.
+
+use std::collections::BTreeMap;
+
+use nanprobe_checks::evidence::{Record, SCHEMA};
+use nanprobe_checks::{AnyCheck, Evidence, Finding, Judgement, Outcome, checks, find};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+/// Measurements by name.
+type Measured = BTreeMap<String, Value>;
+
+fn healthy() -> Measured {
+    let lines = include_str!("healthy.jsonl").lines();
+    lines.map(|line| serde_json::from_str::<Record>(line).unwrap()).map(|record| (record.measurement, record.value)).collect()
+}
+
+fn evidence(measured: &Measured) -> Evidence {
+    let mut evidence = Evidence::default();
+    for (measurement, value) in measured {
+        let record = Record { schema: SCHEMA.to_owned(), measurement: measurement.clone(), value: value.clone(), failure: None };
+        evidence.insert(record).unwrap();
+    }
+    evidence
+}
+
+fn judge(check: &dyn AnyCheck, evidence: &Evidence) -> Option<Judgement> {
+    match check.judge(evidence, None).unwrap() {
+        Outcome::Judged(judgement) => Some(judgement),
+        Outcome::NotMeasured { .. } => None,
+    }
+}
+
+/// All findings, and a panic for one that a report could not print.
+fn findings(evidence: &Evidence) -> Vec<(&'static str, Finding)> {
+    let mut findings = Vec::new();
+    for check in checks() {
+        let name = check.name();
+        match judge(check, evidence) {
+            Some(Judgement::Suspect(finding)) => {
+                assert!((0.0..=1.0).contains(&finding.strength), "{name}: strength {}", finding.strength);
+                assert!(finding.measured.chars().count() <= 90, "{name}: too long for a cell: {}", finding.measured);
+                for text in [&finding.message, &finding.measured, &finding.fix] {
+                    assert!(!text.is_empty() && !text.ends_with('.') && !text.contains('\n'), "{name}: {text}");
+                    assert!(!text.starts_with(char::is_uppercase), "{name}: {text}");
+                }
+                findings.push((name, *finding));
+            }
+            Some(Judgement::Clear { measured }) => {
+                assert!(!measured.is_empty() && measured.chars().count() <= 110, "{name}: {measured}");
+            }
+            None => {}
+        }
+    }
+    findings
+}
+
+#[test]
+fn a_healthy_job_is_cleared_by_every_check() {
+    let evidence = evidence(&healthy());
+    let faults: Vec<_> = findings(&evidence).into_iter().map(|(name, finding)| (name, finding.measured)).collect();
+    assert!(faults.is_empty(), "{faults:?}");
+    for check in checks() {
+        assert!(judge(check, &evidence).is_some(), "{} lacks a measurement", check.name());
+    }
+}
+
+/// Random numbers of a seed (splitmix64, Steele et al. 2014).
+struct Draws {
+    state: u64,
+    /// Whether floats may be NaN and infinite: all of evidence but the recipe.
+    real: bool,
+}
+
+impl Draws {
+    fn below(&mut self, end: usize) -> usize {
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.state ^ (self.state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((mixed ^ (mixed >> 31)) % end as u64) as usize
+    }
+
+    fn pick<T: Clone>(&mut self, items: &[T]) -> T {
+        items[self.below(items.len())].clone()
+    }
+}
+
+/// Fields that may be null, and what stands there otherwise.
+const OPTIONAL: [(&str, f64); 4] = [("reference_std", 0.1), ("update_ratio", 1e-9), ("uninformed", 2.3), ("diverges", 0.5)];
+
+/// Words that stand for one another in the same place.
+const WORDS: [&[&str]; 5] = [
+    &["layer", "norm", "relu", "sigmoid", "tanh", "other-activation"],
+    &["weight", "bias", "norm-weight", "norm-bias", "other"],
+    &["cross-entropy", "nll", "bce-with-logits", "bce", "mse"],
+    &["input", "parameter", "forward", "loss", "backward"],
+    &["none", "unit", "imagenet"],
+];
+
+/// Replaces some leaves of a measurement by other values of their kind, and shortens some lists.
+fn disturb(key: &str, value: &mut Value, draws: &mut Draws) {
+    if let Some((_, present)) = OPTIONAL.iter().find(|(name, _)| *name == key) {
+        *value = draws.pick(&[Value::Null, json!(present), value.clone(), json!("nan"), json!(0.0)]);
+        return;
+    }
+    match value {
+        Value::Array(items) => {
+            let shortened = [0, 1, items.len(), items.len(), items.len()];
+            items.truncate(if key == "input" { 3 } else { draws.pick(&shortened) });
+            for item in items {
+                disturb(key, item, draws);
+            }
+        }
+        Value::Object(fields) => fields.iter_mut().for_each(|(key, field)| disturb(key, field, draws)),
+        _ if draws.below(4) > 0 => {}
+        Value::Bool(flag) => *flag = !*flag,
+        Value::Number(number) if number.is_f64() => {
+            let plain = [0.0, -0.0, 1.0, -1.0, 0.5, 1e-300, 1e300, 1e-7, 37.5, -1e9].map(|x| json!(x));
+            let other = ["nan", "inf", "-inf"].map(|x| json!(x));
+            *value = draws.pick(&if draws.real { [&plain[..], &other].concat() } else { plain.to_vec() });
+        }
+        Value::Number(_) => *value = json!(draws.pick(&[0_u64, 1, 2, 7, 64, 1000, 1_000_000])),
+        Value::String(word) => {
+            if let Some(words) = WORDS.iter().find(|words| words.contains(&word.as_str())) {
+                draws.pick(words).clone_into(word);
+            }
+        }
+        Value::Null => {}
+    }
+}
+
+/// The healthy evidence with some measurements disturbed and some lacking.
+fn disturbed(seed: u64) -> Measured {
+    let draws = &mut Draws { state: seed, real: true };
+    let mut measured = healthy();
+    let location = json!({"module": "fc", "file": null, "line": null});
+    let first = json!({"step": 1, "phase": "loss", "node": "fc", "operator": "", "location": location, "largest_parameter": 1.5});
+    measured.insert("non-finite".to_owned(), json!({"steps": 60, "first": draws.pick(&[Value::Null, first])}));
+    let functions = [json!([]), json!(["softmax"]), json!(["relu", "log-softmax"])].map(|functions| {
+        let trailing = |function: &Value| json!({"function": function, "location": location});
+        functions.as_array().unwrap().iter().map(trailing).collect::<Vec<_>>()
+    });
+    measured.get_mut("logits").unwrap()["trailing"] = json!(draws.pick(&functions));
+    measured.retain(|_, _| draws.below(8) > 0);
+    for (measurement, value) in &mut measured {
+        if draws.below(3) > 0 {
+            draws.real = measurement != "job";
+            disturb(measurement, value, draws);
+        }
+    }
+    measured
+}
+
+/// Gives every class another name, wherever names of classes are evidence.
+fn rename(measured: &mut Measured, name: &str) {
+    let renamed = |value: &mut Value| *value = json!(format!("{name}{}", value.as_str().unwrap_or_default()));
+    let each = |value: Option<&mut Value>, path: &[&str]| {
+        for item in value.and_then(Value::as_array_mut).into_iter().flatten() {
+            for key in path {
+                renamed(&mut item[*key]);
+            }
+        }
+    };
+    each(measured.get_mut("class-counts").and_then(|v| v.get_mut("classes")), &["name"]);
+    each(measured.get_mut("label-names").and_then(|v| v.get_mut("examples")), &["named", "labelled"]);
+    if let Some(classes) = measured.get_mut("job").and_then(|v| v["source"]["classes"].as_array_mut()) {
+        classes.iter_mut().for_each(renamed);
+    }
+}
+
+#[test]
+fn the_disturbed_evidence_makes_every_check_fire_and_every_check_clear() {
+    let all: Vec<Evidence> = (0..300).map(|seed| evidence(&disturbed(seed))).collect();
+    for check in checks() {
+        let fired = all.iter().filter_map(|evidence| judge(check, evidence)).filter(|judgement| judgement.finding().is_some()).count();
+        let judged = all.iter().filter_map(|evidence| judge(check, evidence)).count();
+        assert!(fired > 0 && fired < judged, "{} fires {fired} times of {judged}", check.name());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_check_panics_and_all_findings_can_be_printed(seed: u64) {
+        findings(&evidence(&disturbed(seed)));
+    }
+
+    #[test]
+    fn verdicts_do_not_change_when_classes_are_renamed(seed: u64, name in "[a-z]{1,12}") {
+        let mut measured = disturbed(seed);
+        let verdict = |(name, f): (&'static str, Finding)| (name, f.severity, f.strength.to_bits(), f.measured, format!("{:?}", f.remedy));
+        let before: Vec<_> = findings(&evidence(&measured)).into_iter().map(verdict).collect();
+        rename(&mut measured, &name);
+        let after: Vec<_> = findings(&evidence(&measured)).into_iter().map(verdict).collect();
+        prop_assert_eq!(before, after);
+    }
+}
+
+/// Evidence of a fault that is nought at 0 and as large as can be at 1.
+type Fault = fn(&mut Measured, f64);
+
+fn set(measured: &mut Measured, measurement: &str, pointer: &str, value: &Value) {
+    let root = measured.get_mut(measurement).unwrap();
+    root.pointer_mut(pointer).unwrap_or_else(|| panic!("{measurement}{pointer}")).clone_from(value);
+}
+
+fn scale(measured: &mut Measured, measurement: &str, pointer: &str, factor: f64) {
+    let value = measured[measurement].pointer(pointer).unwrap_or_else(|| panic!("{measurement}{pointer}")).as_f64().unwrap();
+    set(measured, measurement, pointer, &json!(value * factor));
+}
+
+const FAULTS: [(&str, Fault); 16] = [
+    ("unshuffled-batches", |m, x| set(m, "batch-labels", "/dominance", &json!(0.57 + 0.43 * x))),
+    ("class-imbalance", |m, x| set(m, "class-counts", "/classes/0/listed", &json!((6000.0 * 1000_f64.powf(x)) as u64))),
+    ("unreadable-images", |m, x| set(m, "unreadable-files", "/failed", &json!((1200.0 * x) as u64))),
+    ("constant-inputs", |m, x| set(m, "input-statistics", "/constant_share", &json!(x))),
+    ("unnormalized-inputs", |m, x| {
+        for figure in ["mean", "std", "min", "max"] {
+            scale(m, "input-statistics", &format!("/channels/0/{figure}"), 1e4_f64.powf(x));
+        }
+    }),
+    ("label-out-of-range", |m, x| set(m, "label-range", "/out_of_range", &json!((12_000.0 * x) as u64))),
+    ("labels-disagree-with-names", |m, x| set(m, "label-names", "/disagreeing", &json!((900.0 * x) as u64))),
+    ("bad-initialization", |m, x| {
+        for tensor in 0..6 {
+            for figure in ["mean", "std", "min", "max"] {
+                scale(m, "parameters", &format!("/tensors/{tensor}/{figure}"), 1e-6_f64.powf(x));
+            }
+        }
+    }),
+    ("symmetric-initialization", |m, x| set(m, "parameters", "/tensors/0/distinct_units", &json!((16.0 - 15.0 * x) as u64))),
+    ("dead-first-layer", |m, x| set(m, "activations", "/initial/1/dead_share", &json!(x))),
+    ("dead-relu", |m, x| set(m, "activations", "/trained/3/dead_share", &json!(x))),
+    ("vanishing-gradient", |m, x| scale(m, "gradients", "/parameters/0/mean_abs", 1e-12_f64.powf(x))),
+    ("exploding-gradient", |m, x| scale(m, "gradients", "/total_norm", 1e9_f64.powf(x))),
+    ("learning-rate-too-low", |m, x| set(m, "learning-rate-sweep", "/current", &json!(0.05 * 1e-8_f64.powf(x)))),
+    ("learning-rate-too-high", |m, x| set(m, "learning-rate-sweep", "/current", &json!(0.05 * 1e4_f64.powf(x)))),
+    ("initial-loss-off-chance", |m, x| scale(m, "initial-loss", "/loss", 1e5_f64.powf(x))),
+];
+
+#[test]
+fn strength_grows_with_the_fault_and_the_worst_fault_is_found() {
+    for (name, fault) in FAULTS {
+        let check = find(name).unwrap_or_else(|| panic!("no check {name}"));
+        let strength = |x: f64| {
+            let mut measured = healthy();
+            fault(&mut measured, x);
+            judge(check, &evidence(&measured)).unwrap().finding().map(|finding| finding.strength)
+        };
+        let strengths: Vec<Option<f64>> = (0..=50).map(|i| strength(f64::from(i) / 50.0)).collect();
+        assert_eq!(strengths[0], None, "{name} fires on a healthy job");
+        assert!(strengths.is_sorted(), "{name}: {strengths:?}");
+        assert!(strengths[50] > Some(0.5), "{name}: {:?} for the worst fault", strengths[50]);
+    }
+}

@@ -1,0 +1,106 @@
+//! What can be wrong with flags and `nanprobe.toml`, and the way out of it.
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use super::FILE_NAME;
+use crate::architecture::UnknownModel;
+
+/// Wrong or missing configuration.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// Neither a flag nor the file says what must be said.
+    #[error("no {what} given: pass `--{key} {example}`, or set `{key} = \"{example}\"` under [{key}] in {}", place(origin.as_ref()))]
+    Missing {
+        /// What is missing, in words.
+        what: &'static str,
+        /// The flag and key.
+        key: &'static str,
+        /// A value to show.
+        example: &'static str,
+        /// The configuration file that was read.
+        origin: Option<PathBuf>,
+    },
+    /// A file that is not there or cannot be read.
+    #[error("cannot read {}: {source}; `--config` takes the path of a {FILE_NAME}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Text that is not TOML.
+    #[error("{}:{line}: not valid TOML at `{near}`: {problem}", path.display())]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// From 1.
+        line: usize,
+        /// The key, or the start of the line.
+        near: String,
+        /// What the parser says.
+        problem: String,
+    },
+    /// A key or table that means nothing here.
+    #[error("{}:{line}: unknown {kind} `{key}`{within}; {hint}", path.display())]
+    Unknown {
+        /// The file.
+        path: PathBuf,
+        /// From 1.
+        line: usize,
+        /// What it is: a key, table or check.
+        kind: &'static str,
+        /// As written.
+        key: String,
+        /// ` in [TABLE]`, or empty at the top.
+        within: String,
+        /// The nearest name, or the known ones.
+        hint: String,
+    },
+    /// A key whose value cannot be used.
+    #[error("{}:{line}: `{key}`: {problem}", path.display())]
+    Value {
+        /// The file.
+        path: PathBuf,
+        /// From 1.
+        line: usize,
+        /// With its tables, dotted.
+        key: String,
+        /// What is wrong with it and what would do.
+        problem: String,
+    },
+    /// A flag whose value cannot be used.
+    #[error("--{flag}: {problem}")]
+    Flag {
+        /// Its name.
+        flag: &'static str,
+        /// What is wrong with it and what would do.
+        problem: String,
+    },
+    /// A model that is not built in.
+    #[error(transparent)]
+    Model(#[from] UnknownModel),
+    /// A program that `torch.export.save` wrote.
+    #[error("`{given}`: exported models cannot be read yet; give a built-in architecture by name ({known})")]
+    ExportedModel {
+        /// As given.
+        given: String,
+        /// The built-in names.
+        known: String,
+    },
+    /// Images that the model cannot take.
+    #[error("image size {given} is too small for {model}, which takes {least} pixels or more: raise `image-size`, or use a smaller model")]
+    ImageSize {
+        /// Pixels.
+        given: usize,
+        /// The architecture.
+        model: &'static str,
+        /// Pixels.
+        least: usize,
+    },
+}
+
+fn place(origin: Option<&PathBuf>) -> String {
+    origin.map_or_else(|| format!("a {FILE_NAME} here or above"), |path| path.display().to_string())
+}

@@ -1,0 +1,192 @@
+//! `nanprobe.toml`: finding it and reading it into the form that flags have.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use nanprobe_checks::Evidence;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::error::ConfigError;
+use super::section::{Section, Source, as_json};
+use super::value::{self, suggest};
+use super::{FILE_NAME, selectors};
+use crate::cli::JobArgs;
+use crate::exit::FailOn;
+
+/// The tables and their keys.
+const TABLES: [(&str, &[&str]); 4] = [
+    ("data", &["data", "val", "classes", "labels", "samples"]),
+    ("model", &["model", "weights", "outputs", "output-activation", "detach", "init"]),
+    (
+        "train",
+        &[
+            "loss",
+            "optimizer",
+            "lr",
+            "lr-group",
+            "momentum",
+            "weight-decay",
+            "batch-size",
+            "shuffle",
+            "image-size",
+            "normalize",
+            "trainable",
+            "device",
+            "seed",
+            "budget",
+        ],
+    ),
+    ("gate", &["fail-on", "select", "ignore"]),
+];
+
+/// What a `nanprobe.toml` says.
+#[derive(Debug, Default)]
+pub(super) struct ConfigFile {
+    pub origin: Option<PathBuf>,
+    pub job: JobArgs,
+    pub fail_on: Option<FailOn>,
+    pub select: Vec<String>,
+    pub ignore: Vec<String>,
+    pub limits: BTreeMap<String, serde_json::Value>,
+}
+
+impl ConfigFile {
+    /// The file given, else the nearest one in `cwd` or above, else an empty one.
+    pub fn load(given: Option<&Path>, cwd: &Path) -> Result<Self, ConfigError> {
+        let nearest = || cwd.ancestors().map(|folder| folder.join(FILE_NAME)).find(|path| path.is_file());
+        let Some(path) = given.map(|path| cwd.join(path)).or_else(nearest) else { return Ok(Self::default()) };
+        let text = fs::read_to_string(&path).map_err(|source| ConfigError::Unreadable { path: path.clone(), source })?;
+        // Paths below the working directory stay short in messages and reports.
+        let shown = path.strip_prefix(cwd).map_or_else(|_| path.clone(), Path::to_owned);
+        Self::read(&text, &shown)
+    }
+
+    fn read(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let source = Source { path, text };
+        let root = source.parse()?;
+        known_tables(source, &root)?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let mut file = Self { origin: Some(path.to_owned()), ..Self::default() };
+        file.data(Section::of(source, &root, "data")?, folder)?;
+        file.model(Section::of(source, &root, "model")?, folder)?;
+        file.train(Section::of(source, &root, "train")?)?;
+        file.gate(Section::of(source, &root, "gate")?)?;
+        for (name, limits) in Section::of(source, &root, "checks")?.entries() {
+            file.limits.insert(name.get_ref().to_string(), check_limits(source, name, limits)?);
+        }
+        Ok(file)
+    }
+
+    fn data(&mut self, section: Section, folder: &Path) -> Result<(), ConfigError> {
+        let path = |text: &str| Ok(folder.join(text));
+        let job = &mut self.job;
+        job.data = section.text("data", path)?;
+        job.val = section.text("val", path)?;
+        job.classes = section.texts("classes")?;
+        job.labels = section.text("labels", value::pattern_text)?;
+        job.samples = section.count("samples", |n| value::samples(n.get()))?;
+        section.finish(home)
+    }
+
+    fn model(&mut self, section: Section, folder: &Path) -> Result<(), ConfigError> {
+        let job = &mut self.job;
+        job.model = section.text("model", known_model)?;
+        job.weights = section.text("weights", |text| Ok(folder.join(text)))?;
+        job.outputs = section.count("outputs", Ok)?;
+        job.output_activation = section.parsed("output-activation")?;
+        job.detach = section.texts("detach")?;
+        job.init = section.parsed("init")?;
+        section.finish(home)
+    }
+
+    fn train(&mut self, section: Section) -> Result<(), ConfigError> {
+        let job = &mut self.job;
+        job.loss = section.parsed("loss")?;
+        job.optimizer = section.parsed("optimizer")?;
+        job.lr = section.number("lr", value::rate)?;
+        job.lr_group = section.pairs("lr-group")?;
+        job.momentum = section.number("momentum", value::rate)?;
+        job.weight_decay = section.number("weight-decay", value::rate)?;
+        job.batch_size = section.count("batch-size", Ok)?;
+        let shuffle = section.boolean("shuffle")?;
+        (job.shuffle, job.no_shuffle) = (shuffle == Some(true), shuffle == Some(false));
+        job.image_size = section.count("image-size", Ok)?;
+        job.normalize = section.parsed("normalize")?;
+        job.trainable = section.texts("trainable")?;
+        job.device = section.text("device", value::device_text)?;
+        job.seed = section.whole("seed")?;
+        job.budget = section.duration("budget")?;
+        section.finish(home)
+    }
+
+    fn gate(&mut self, section: Section) -> Result<(), ConfigError> {
+        self.fail_on = section.text("fail-on", |text| {
+            clap::ValueEnum::from_str(text, false)
+                .map_err(|_| format!("unknown severity `{text}`; {}", suggest(text, FailOn::NAMES.iter().copied())))
+        })?;
+        self.select = section.names("select", selectors)?;
+        self.ignore = section.names("ignore", selectors)?;
+        section.finish(home)
+    }
+}
+
+/// The table that has that key.
+fn home(key: &str) -> Option<&'static str> {
+    TABLES.iter().find(|(_, keys)| keys.contains(&key)).map(|(table, _)| *table)
+}
+
+fn known_tables(source: Source, root: &DeTable) -> Result<(), ConfigError> {
+    let known = || TABLES.iter().map(|(table, _)| *table).chain(["checks"]);
+    let mut unknown: Vec<_> = root.keys().filter(|name| !known().any(|table| table == name.get_ref())).collect();
+    unknown.sort_by_key(|name| name.span().start);
+    match unknown.first() {
+        None => Ok(()),
+        Some(name) => {
+            let belongs = home(name.get_ref()).map(|table| format!("it belongs under [{table}]"));
+            Err(source.unknown("table", name, "", belongs.unwrap_or_else(|| suggest(name.get_ref(), known()))))
+        }
+    }
+}
+
+/// The limits under `[checks.NAME]`, which must be such as that check has.
+fn check_limits(source: Source, name: &Spanned<impl AsRef<str>>, given: &Spanned<DeValue>) -> Result<serde_json::Value, ConfigError> {
+    let text = name.get_ref().as_ref();
+    let Some(check) = nanprobe_checks::find(text) else {
+        let hint = suggest(text, nanprobe_checks::checks().map(nanprobe_checks::AnyCheck::name));
+        return Err(source.unknown("check", name, "checks", hint));
+    };
+    let table = format!("checks.{text}");
+    let Some(entries) = given.get_ref().as_table() else {
+        return Err(source.wrong(
+            table,
+            given.span().start,
+            format!("expected a table ([checks.{text}]) of its limits; see `nanprobe explain {text}`"),
+        ));
+    };
+    let defaults = check.default_limits();
+    let mut limits = serde_json::Map::new();
+    for (key, value) in entries {
+        let limit: &str = key.get_ref();
+        if defaults.get(limit).is_none() {
+            let known = defaults.as_object().into_iter().flat_map(serde_json::Map::keys);
+            return Err(source.unknown("limit", key, &table, suggest(limit, known.map(String::as_str))));
+        }
+        let wrong = |problem| source.wrong(format!("{table}.{limit}"), value.span().start, problem);
+        let json = as_json(value).map_err(wrong)?;
+        // Judging starts by reading the limits, so this finds a value of the wrong type without any evidence.
+        let alone = serde_json::json!({ limit: json.clone() });
+        check.judge(&Evidence::default(), Some(&alone)).map_err(|error| wrong(format!("{error}; the default is {}", defaults[limit])))?;
+        limits.insert(limit.to_owned(), json);
+    }
+    Ok(limits.into())
+}
+
+fn known_model(name: &str) -> Result<String, String> {
+    super::recipe::architecture_of(name).map_err(|error| error.to_string())?;
+    Ok(name.to_owned())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,227 @@
+//! What is in force: flags over `nanprobe.toml` over defaults.
+//!
+//! `nanprobe.toml` has the flags' names as keys under `[data]`, `[model]`, `[train]` and `[gate]`, and the
+//! limits of single checks under `[checks.NAME]`. It is looked for in the working directory and above, so
+//! that a project carries one and every command in it agrees.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nanprobe_checks::AnyCheck;
+use nanprobe_checks::recipe::Recipe;
+use serde::{Deserialize, Serialize};
+
+use crate::cli::{JobArgs, ReportArgs};
+use crate::data::DataOptions;
+pub use crate::exit::FailOn;
+
+mod error;
+mod file;
+mod recipe;
+mod section;
+pub(crate) mod value;
+
+pub use error::ConfigError;
+use file::ConfigFile;
+
+/// The file's name.
+pub const FILE_NAME: &str = "nanprobe.toml";
+/// Training samples in the probe subset: 31 batches of 32, enough for a small net to learn in 60 steps.
+pub const SAMPLES: usize = 1000;
+/// Held-out samples: a 95% interval of about 10 points at an accuracy of 50%.
+pub const HELD_OUT: usize = 400;
+/// Time allowed.
+pub const BUDGET: Duration = Duration::from_secs(120);
+
+/// Everything that a diagnosis is run by. It is handed to the measuring child process as JSON.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Settings {
+    /// Where the samples are and what their labels are.
+    #[serde(with = "DataForm")]
+    pub data: DataOptions,
+    /// What the training does.
+    pub recipe: Recipe,
+    /// Whether the image size was asked for, so that lowering it to keep the budget is not an option.
+    pub image_size_given: bool,
+    /// How to measure.
+    pub run: RunOptions,
+    /// What counts.
+    pub gate: Gate,
+    /// Limits that differ from a check's defaults, by check.
+    pub limits: BTreeMap<String, serde_json::Value>,
+    /// The `nanprobe.toml` that was read.
+    pub origin: Option<PathBuf>,
+}
+
+/// [`DataOptions`] as JSON.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "DataOptions")]
+struct DataForm {
+    path: PathBuf,
+    val: Option<PathBuf>,
+    classes: Vec<String>,
+    labels: Option<String>,
+}
+
+/// How to measure.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunOptions {
+    /// What all randomness follows from.
+    pub seed: u64,
+    /// Time allowed.
+    pub budget: Duration,
+    /// Training samples in the probe subset.
+    pub samples: usize,
+    /// Held-out samples in the probe subset.
+    pub held_out: usize,
+    /// `auto`, `cpu`, `cuda` or `cuda:N`.
+    pub device: String,
+}
+
+/// Which checks are judged, and which findings set the exit code.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gate {
+    /// The severity from which a finding sets the exit code.
+    pub fail_on: FailOn,
+    /// Names of the checks or families to judge; empty means all.
+    pub select: Vec<String>,
+    /// Names of the checks or families to leave out.
+    pub ignore: Vec<String>,
+}
+
+impl Gate {
+    /// Whether a check is to be judged. Ignoring outweighs selecting.
+    pub fn includes(&self, check: &dyn AnyCheck) -> bool {
+        let named = |names: &[String]| names.iter().any(|name| name == check.name() || name == check.family());
+        (self.select.is_empty() || named(&self.select)) && !named(&self.ignore)
+    }
+
+    fn lay(report: Option<&ReportArgs>, file: &ConfigFile) -> Result<Self, ConfigError> {
+        let over = |flag: &'static str, given: &[String], file: &[String]| {
+            let known = selectors();
+            match given.iter().find(|name| !known.contains(&name.as_str())) {
+                Some(name) => {
+                    let hint = value::suggest(name, known.iter().copied());
+                    Err(ConfigError::Flag { flag, problem: format!("unknown check or family `{name}`; {hint}") })
+                }
+                None => Ok(if given.is_empty() { file } else { given }.to_vec()),
+            }
+        };
+        let (select, ignore) = report.map_or((&[][..], &[][..]), |report| (&report.select, &report.ignore));
+        Ok(Self {
+            fail_on: report.and_then(|report| report.fail_on).or(file.fail_on).unwrap_or_default(),
+            select: over("select", select, &file.select)?,
+            ignore: over("ignore", ignore, &file.ignore)?,
+        })
+    }
+}
+
+impl Settings {
+    /// What flags, `nanprobe.toml` and defaults come to. `cwd` is the working directory of the process, to
+    /// which the flags' paths are relative; a file's are relative to its folder.
+    pub fn resolve(job: &JobArgs, report: Option<&ReportArgs>, cwd: &Path) -> Result<Self, ConfigError> {
+        Self::lay(job, report, ConfigFile::load(job.config.as_deref(), cwd)?)
+    }
+
+    /// What flags and defaults come to, whatever `nanprobe.toml` lies about: a demo is the same everywhere.
+    pub fn of_flags(job: &JobArgs, report: Option<&ReportArgs>) -> Result<Self, ConfigError> {
+        Self::lay(job, report, ConfigFile::default())
+    }
+
+    fn lay(job: &JobArgs, report: Option<&ReportArgs>, file: ConfigFile) -> Result<Self, ConfigError> {
+        let gate = Gate::lay(report, &file)?;
+        let ConfigFile { origin, job: base, limits, .. } = file;
+        let job = over(job.clone(), base);
+        let missing = |what, key, example| ConfigError::Missing { what, key, example, origin: origin.clone() };
+        let path = job.data.clone().ok_or_else(|| missing("data", "data", "./train"))?;
+        let model = job.model.clone().ok_or_else(|| missing("model", "model", "resnet18"))?;
+        Ok(Self {
+            recipe: recipe::recipe(&job, &model)?,
+            data: DataOptions { path, val: job.val, classes: job.classes, labels: job.labels },
+            image_size_given: job.image_size.is_some(),
+            run: RunOptions {
+                seed: job.seed.unwrap_or(0),
+                budget: job.budget.unwrap_or(BUDGET),
+                samples: job.samples.unwrap_or(SAMPLES),
+                held_out: HELD_OUT,
+                device: job.device.unwrap_or_else(|| "auto".to_owned()),
+            },
+            gate,
+            limits,
+            origin,
+        })
+    }
+}
+
+/// What judging stored evidence, or explaining a check, is run by.
+#[derive(Clone, Debug, Default)]
+pub struct GateSettings {
+    /// What counts.
+    pub gate: Gate,
+    /// Limits that differ from a check's defaults, by check.
+    pub limits: BTreeMap<String, serde_json::Value>,
+    /// The `nanprobe.toml` that was read.
+    pub origin: Option<PathBuf>,
+}
+
+impl GateSettings {
+    /// What flags, `nanprobe.toml` (the one given, else the nearest) and defaults come to.
+    pub fn resolve(report: Option<&ReportArgs>, config: Option<&Path>, cwd: &Path) -> Result<Self, ConfigError> {
+        let file = ConfigFile::load(config, cwd)?;
+        Ok(Self { gate: Gate::lay(report, &file)?, limits: file.limits, origin: file.origin })
+    }
+}
+
+/// Flags over what the file says.
+fn over(flags: JobArgs, file: JobArgs) -> JobArgs {
+    fn list<T>(flags: Vec<T>, file: Vec<T>) -> Vec<T> {
+        if flags.is_empty() { file } else { flags }
+    }
+    let order = if flags.shuffle || flags.no_shuffle { &flags } else { &file };
+    let (shuffle, no_shuffle) = (order.shuffle, order.no_shuffle);
+    JobArgs {
+        data: flags.data.or(file.data),
+        val: flags.val.or(file.val),
+        classes: list(flags.classes, file.classes),
+        labels: flags.labels.or(file.labels),
+        samples: flags.samples.or(file.samples),
+        model: flags.model.or(file.model),
+        weights: flags.weights.or(file.weights),
+        outputs: flags.outputs.or(file.outputs),
+        output_activation: flags.output_activation.or(file.output_activation),
+        detach: list(flags.detach, file.detach),
+        init: flags.init.or(file.init),
+        loss: flags.loss.or(file.loss),
+        optimizer: flags.optimizer.or(file.optimizer),
+        lr: flags.lr.or(file.lr),
+        lr_group: list(flags.lr_group, file.lr_group),
+        momentum: flags.momentum.or(file.momentum),
+        weight_decay: flags.weight_decay.or(file.weight_decay),
+        batch_size: flags.batch_size.or(file.batch_size),
+        no_shuffle,
+        shuffle,
+        image_size: flags.image_size.or(file.image_size),
+        normalize: flags.normalize.or(file.normalize),
+        trainable: list(flags.trainable, file.trainable),
+        device: flags.device.or(file.device),
+        seed: flags.seed.or(file.seed),
+        budget: flags.budget.or(file.budget),
+        config: flags.config,
+    }
+}
+
+/// Every name that `--select` and `--ignore` take: families, then checks.
+fn selectors() -> Vec<&'static str> {
+    let mut names: Vec<&'static str> = Vec::new();
+    for check in nanprobe_checks::checks() {
+        if !names.contains(&check.family()) {
+            names.push(check.family());
+        }
+    }
+    names.extend(nanprobe_checks::checks().map(AnyCheck::name));
+    names
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,51 @@
+//! The user's samples: from a path to the pixels and labels of a probe subset.
+//!
+//! [`Listing::open`] recognises what a path holds (an image folder, flat files with the label in their
+//! names, MNIST's IDX files) and lists its samples with their labels, in the order in which an unshuffled
+//! PyTorch `DataLoader` would give them; nothing is decoded. [`companion`] finds the held-out samples
+//! that belong to it. [`subset`] draws a stratified sample of both and decodes only that, in parallel,
+//! to the pixels that torchvision's `pil_loader`, `Resize` and `CenterCrop` would give.
+//! [`batch_labels`], [`class_counts`] and [`label_names`] are the measurements that need no training.
+
+use std::path::PathBuf;
+
+mod batch_labels;
+mod class_counts;
+mod classes;
+mod companion;
+mod decode;
+mod error;
+mod folder;
+mod idx;
+mod label_names;
+mod listing;
+mod names;
+mod naming;
+mod resize;
+mod split;
+mod subset;
+#[cfg(test)]
+mod testing;
+mod walk;
+mod words;
+
+pub use batch_labels::batch_labels;
+pub use class_counts::class_counts;
+pub use companion::companion;
+pub use error::DataError;
+pub use label_names::label_names;
+pub use listing::{Listing, SourceKind};
+pub use subset::{Images, Subset, SubsetOptions, subset};
+
+/// What the user said about the data.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DataOptions {
+    /// `--data`: a folder, or an IDX images file.
+    pub path: PathBuf,
+    /// `--val`: the same, for the held-out samples.
+    pub val: Option<PathBuf>,
+    /// `--classes`: the classes to keep, in the order of their labels; empty keeps all.
+    pub classes: Vec<String>,
+    /// `--labels`: a pattern that finds the label in a file's path below the folder.
+    pub labels: Option<String>,
+}

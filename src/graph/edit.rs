@@ -1,0 +1,145 @@
+//! Edits of a graph: what describes a user's model, and what remedies do to it.
+
+use nanprobe_checks::recipe::{OutputActivation, matches};
+
+use super::knowledge::trailing_activations;
+use super::{Arg, Graph, Node, Value};
+
+/// Appends an activation to the output.
+pub fn append_activation(graph: &mut Graph, activation: OutputActivation) {
+    let (target, dim) = match activation {
+        OutputActivation::Softmax => ("aten.softmax.int", Some(1)),
+        OutputActivation::LogSoftmax => ("aten.log_softmax.int", Some(1)),
+        OutputActivation::Sigmoid => ("aten.sigmoid.default", None),
+        OutputActivation::Relu => ("aten.relu.default", None),
+        OutputActivation::Tanh => ("aten.tanh.default", None),
+    };
+    let mut args = vec![Arg::Value(graph.output)];
+    args.extend(dim.map(Arg::Int));
+    let name = format!("output.{activation}");
+    graph.nodes.push(Node { module: name.clone(), name, target: target.to_owned(), args });
+    graph.output = Value::Node(graph.nodes.len() - 1);
+}
+
+/// Makes the output what the last layer computes, without the activations behind it.
+pub fn drop_trailing_activations(graph: &mut Graph) {
+    for index in trailing_activations(graph) {
+        let before = graph.nodes[index].reads().next();
+        if let Some(before) = before {
+            replace(graph, Value::Node(index), before, index);
+        }
+    }
+}
+
+/// Detaches the outputs of the modules that a pattern matches: no gradient passes them. Answers how many.
+pub fn detach(graph: &mut Graph, pattern: &str) -> usize {
+    let leaves_module = |graph: &Graph, index: usize| {
+        let node = &graph.nodes[index];
+        matches(pattern, &node.module)
+            && (graph.output == Value::Node(index)
+                || graph.nodes.iter().any(|reader| !matches(pattern, &reader.module) && reader.reads().any(|v| v == Value::Node(index))))
+    };
+    let mut count = 0;
+    let mut index = 0;
+    while index < graph.nodes.len() {
+        if graph.nodes[index].target != "aten.detach.default" && leaves_module(graph, index) {
+            insert_detach(graph, index);
+            count += 1;
+        }
+        index += 1;
+    }
+    count
+}
+
+/// Sets every dropout's probability.
+pub fn set_dropout(graph: &mut Graph, p: f64) {
+    for node in graph.nodes.iter_mut().filter(|node| node.target == "aten.dropout.default") {
+        node.args.truncate(1);
+        node.args.push(Arg::Float(p));
+    }
+}
+
+/// Puts a detach right behind a node; all readers then read the detached value.
+fn insert_detach(graph: &mut Graph, index: usize) {
+    let at = index + 1;
+    for node in &mut graph.nodes {
+        for arg in &mut node.args {
+            if let Arg::Value(Value::Node(read)) = arg
+                && *read >= at
+            {
+                *read += 1;
+            }
+        }
+    }
+    if let Value::Node(read) = &mut graph.output
+        && *read >= at
+    {
+        *read += 1;
+    }
+    let module = graph.nodes[index].module.clone();
+    let node =
+        Node { name: format!("{module}.detach"), target: "aten.detach.default".to_owned(), args: vec![Arg::Value(Value::Node(index))], module };
+    graph.nodes.insert(at, node);
+    replace(graph, Value::Node(index), Value::Node(at), at);
+}
+
+/// Makes every reader of `old`, except the node at `except`, read `new`.
+fn replace(graph: &mut Graph, old: Value, new: Value, except: usize) {
+    for (index, node) in graph.nodes.iter_mut().enumerate() {
+        if index == except {
+            continue;
+        }
+        for arg in &mut node.args {
+            if *arg == Arg::Value(old) {
+                *arg = Arg::Value(new);
+            }
+        }
+    }
+    if graph.output == old {
+        graph.output = new;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::Builder;
+
+    fn two_layers() -> Graph {
+        let mut b = Builder::new("two");
+        let x = b.linear("body", Value::Input, 4, 3, None);
+        let x = b.relu("relu", x);
+        let x = b.linear("head", x, 3, 2, None);
+        b.finish(x)
+    }
+
+    #[test]
+    fn a_dropped_activation_leaves_the_graph_as_it_was() {
+        for activation in [OutputActivation::Softmax, OutputActivation::Relu] {
+            let mut graph = two_layers();
+            append_activation(&mut graph, activation);
+            assert_ne!(graph.output, two_layers().output);
+            drop_trailing_activations(&mut graph);
+            assert_eq!(graph.output, two_layers().output);
+        }
+    }
+
+    #[test]
+    fn a_detach_stands_between_the_module_and_its_readers() {
+        let mut graph = two_layers();
+        assert_eq!(detach(&mut graph, "body"), 1);
+        assert_eq!(graph.nodes[1].target, "aten.detach.default");
+        assert_eq!(graph.nodes[1].args, [Arg::Value(Value::Node(0))]);
+        assert_eq!(graph.nodes[2].args, [Arg::Value(Value::Node(1))]);
+        assert_eq!(graph.output, Value::Node(3));
+        assert_eq!(detach(&mut graph, "nowhere"), 0);
+    }
+
+    #[test]
+    fn the_output_itself_can_be_detached() {
+        let mut graph = two_layers();
+        assert_eq!(detach(&mut graph, "*"), 1);
+        assert_eq!(graph.nodes.last().map(|node| node.target.as_str()), Some("aten.detach.default"));
+        assert_eq!(graph.output, Value::Node(graph.nodes.len() - 1));
+    }
+}

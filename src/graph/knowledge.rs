@@ -1,0 +1,84 @@
+//! What a graph knows of itself: its layers, their depth, and what stands behind the last one.
+
+use nanprobe_checks::evidence::NodeKind;
+
+use super::{Graph, Node, Value};
+
+/// What a node computes, where that matters to a check; none for shape changes, pooling and the like.
+pub fn kind(node: &Node) -> Option<NodeKind> {
+    let operator = node.target.strip_prefix("aten.")?.split('.').next()?;
+    Some(match operator.trim_end_matches('_') {
+        "conv1d" | "conv2d" | "conv3d" | "linear" => NodeKind::Layer,
+        "batch_norm" | "layer_norm" | "group_norm" | "instance_norm" => NodeKind::Norm,
+        "relu" | "hardtanh" => NodeKind::Relu,
+        "sigmoid" => NodeKind::Sigmoid,
+        "tanh" => NodeKind::Tanh,
+        "gelu" | "silu" | "hardswish" | "softmax" | "log_softmax" => NodeKind::OtherActivation,
+        _ => return None,
+    })
+}
+
+/// The activation function that bounds or shapes a model's output, by the name a user gives it.
+pub fn output_function(node: &Node) -> Option<&'static str> {
+    match node.target.as_str() {
+        "aten.softmax.int" => Some("softmax"),
+        "aten.log_softmax.int" => Some("log-softmax"),
+        "aten.sigmoid.default" => Some("sigmoid"),
+        "aten.relu.default" => Some("relu"),
+        "aten.tanh.default" => Some("tanh"),
+        _ => None,
+    }
+}
+
+/// Positions of the nodes with weights of their own, in the order of the forward pass.
+pub fn layers(graph: &Graph) -> Vec<usize> {
+    (0..graph.nodes.len()).filter(|&index| kind(&graph.nodes[index]) == Some(NodeKind::Layer)).collect()
+}
+
+/// Per node, the position among [`layers`] of the latest layer it depends on; 0 before the first.
+pub fn depths(graph: &Graph) -> Vec<u64> {
+    let mut depths: Vec<u64> = Vec::with_capacity(graph.nodes.len());
+    let mut layers = 0;
+    for node in &graph.nodes {
+        if kind(node) == Some(NodeKind::Layer) {
+            depths.push(layers);
+            layers += 1;
+        } else {
+            let before = node.reads().filter_map(|value| if let Value::Node(i) = value { Some(depths[i]) } else { None });
+            depths.push(before.max().unwrap_or(0));
+        }
+    }
+    depths
+}
+
+/// Per parameter, the depth of the first node that reads it.
+pub fn parameter_depths(graph: &Graph) -> Vec<u64> {
+    let depths = depths(graph);
+    (0..graph.parameters.len())
+        .map(|parameter| {
+            let reader = graph.nodes.iter().position(|node| node.reads().any(|value| value == Value::Parameter(parameter)));
+            reader.map_or(0, |node| depths[node])
+        })
+        .collect()
+}
+
+/// Positions of the activation functions between the last layer and the output, in order.
+pub fn trailing_activations(graph: &Graph) -> Vec<usize> {
+    let mut found = Vec::new();
+    let mut value = graph.output;
+    while let Value::Node(index) = value {
+        let node = &graph.nodes[index];
+        let operator = node.target.as_str();
+        if output_function(node).is_some() {
+            found.push(index);
+        } else if !matches!(operator, "aten.flatten.using_ints" | "aten.dropout.default" | "aten.detach.default") {
+            break;
+        }
+        match node.reads().next() {
+            Some(before) => value = before,
+            None => break,
+        }
+    }
+    found.reverse();
+    found
+}

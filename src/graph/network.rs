@@ -1,0 +1,165 @@
+//! A graph with tensors: the one interpreter, for training and evaluation.
+
+use tch::{Device, Kind, Tensor, no_grad};
+
+use super::operators::{Kernel, compile};
+use super::{Fill, Graph, GraphError, Value};
+
+/// What batch norm and dropout do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Batch statistics are used and kept, values are dropped.
+    Train,
+    /// Kept statistics are used, nothing is dropped.
+    Evaluate,
+}
+
+/// Sees a node's output, by the node's position, right after it is computed.
+pub type Observer<'a> = &'a mut dyn FnMut(usize, &Tensor) -> Result<(), GraphError>;
+
+/// The tensors that nodes read while a network runs.
+pub struct Values<'a> {
+    input: &'a Tensor,
+    network: &'a Network,
+    nodes: Vec<Option<Tensor>>,
+}
+
+impl Values<'_> {
+    /// The tensor of a value.
+    pub fn get(&self, value: Value) -> &Tensor {
+        match value {
+            Value::Input => self.input,
+            Value::Parameter(i) => &self.network.parameters[i],
+            Value::Buffer(i) => &self.network.buffers[i],
+            // `Network::new` has checked that a node reads earlier nodes only, and `last_readers`
+            // frees a value after its last reader.
+            Value::Node(i) => self.nodes[i].as_ref().expect("a value lives until its last reader"),
+        }
+    }
+}
+
+/// A graph with tensors on a device, ready to run.
+pub struct Network {
+    graph: Graph,
+    /// One a parameter of the graph; leaves that require gradients.
+    parameters: Vec<Tensor>,
+    buffers: Vec<Tensor>,
+    kernels: Vec<Kernel>,
+    /// Per node, the nodes whose values nobody reads after it.
+    dying: Vec<Vec<usize>>,
+}
+
+impl Network {
+    /// Compiles a graph and draws its parameters by the architecture's own initialisation from
+    /// libtorch's generator, in the order in which they are listed.
+    pub fn new(graph: Graph, device: Device) -> Result<Self, GraphError> {
+        check_order(&graph)?;
+        let kernels = graph.nodes.iter().map(compile).collect::<Result<_, _>>()?;
+        let dying = last_readers(&graph);
+        let parameters = graph.parameters.iter().map(|p| draw(&p.shape, p.fill, device)).collect::<Result<_, _>>()?;
+        let buffers = graph
+            .buffers
+            .iter()
+            .map(|b| Tensor::f_full(&b.shape, b.value, (Kind::Float, device)))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { graph, parameters, buffers, kernels, dying })
+    }
+
+    /// What it computes.
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// The parameters, as the graph lists them.
+    pub fn parameters(&self) -> &[Tensor] {
+        &self.parameters
+    }
+
+    /// The buffers, as the graph lists them.
+    pub fn buffers(&self) -> &[Tensor] {
+        &self.buffers
+    }
+
+    /// Gives a parameter other values of the same shape.
+    pub fn set_parameter(&mut self, index: usize, values: &Tensor) -> Result<(), GraphError> {
+        no_grad(|| self.parameters[index].f_copy_(values))?;
+        Ok(())
+    }
+
+    /// Gives a buffer other values of the same shape.
+    pub fn set_buffer(&mut self, index: usize, values: &Tensor) -> Result<(), GraphError> {
+        no_grad(|| self.buffers[index].f_copy_(values))?;
+        Ok(())
+    }
+
+    /// Runs the graph on `input`, [N, C, H, W], and shows every node's output to `observer`.
+    /// A value is freed after its last reader unless the observer keeps it.
+    pub fn forward(&self, input: &Tensor, mode: Mode, mut observer: Option<Observer>) -> Result<Tensor, GraphError> {
+        let mut values = Values { input, network: self, nodes: self.graph.nodes.iter().map(|_| None).collect() };
+        for (index, kernel) in self.kernels.iter().enumerate() {
+            let output = kernel(&values, mode).map_err(|source| {
+                let node = &self.graph.nodes[index];
+                let shapes = node.reads().map(|value| format!("{:?}", values.get(value).size())).collect::<Vec<_>>().join(", ");
+                GraphError::Torch { node: node.name.clone(), target: node.target.clone(), shapes, source: source.into() }
+            })?;
+            if let Some(observe) = observer.as_mut() {
+                observe(index, &output)?;
+            }
+            values.nodes[index] = Some(output);
+            for &dead in &self.dying[index] {
+                values.nodes[dead] = None;
+            }
+        }
+        Ok(values.get(self.graph.output).shallow_clone())
+    }
+}
+
+/// A leaf tensor that requires gradients, with values drawn from libtorch's generator.
+fn draw(shape: &[i64], fill: Fill, device: Device) -> Result<Tensor, GraphError> {
+    // Drawn on the CPU so that every device starts from the same numbers.
+    let mut tensor = Tensor::f_zeros(shape, (Kind::Float, Device::Cpu))?;
+    match fill {
+        Fill::Constant(value) => tensor.f_fill_(value)?,
+        Fill::Normal(std) => tensor.f_normal_(0.0, std)?,
+        Fill::Uniform(bound) => tensor.f_uniform_(-bound, bound)?,
+    };
+    Ok(tensor.f_to(device)?.f_set_requires_grad(true)?)
+}
+
+fn check_order(graph: &Graph) -> Result<(), GraphError> {
+    let exists = |value: Value, before: usize| match value {
+        Value::Input => true,
+        Value::Parameter(i) => i < graph.parameters.len(),
+        Value::Buffer(i) => i < graph.buffers.len(),
+        Value::Node(i) => i < before,
+    };
+    for (index, node) in graph.nodes.iter().enumerate() {
+        if let Some(value) = node.reads().find(|value| !exists(*value, index)) {
+            return Err(GraphError::Dangling { node: node.name.clone(), value });
+        }
+    }
+    if exists(graph.output, graph.nodes.len()) {
+        Ok(())
+    } else {
+        Err(GraphError::Dangling { node: "output".to_owned(), value: graph.output })
+    }
+}
+
+/// Per node, the nodes whose values nobody reads after it. The output is read by the caller.
+fn last_readers(graph: &Graph) -> Vec<Vec<usize>> {
+    let mut last: Vec<usize> = (0..graph.nodes.len()).collect();
+    for (index, node) in graph.nodes.iter().enumerate() {
+        for value in node.reads() {
+            if let Value::Node(read) = value {
+                last[read] = index;
+            }
+        }
+    }
+    let mut dying = vec![Vec::new(); graph.nodes.len()];
+    for (node, &reader) in last.iter().enumerate() {
+        if graph.output != Value::Node(node) {
+            dying[reader].push(node);
+        }
+    }
+    dying
+}

@@ -1,0 +1,184 @@
+//! From a recipe to a network with its first values, and what remedies change on the way.
+
+use std::path::Path;
+
+use nanprobe_checks::evidence::ParameterKind;
+use nanprobe_checks::recipe::{Init, Recipe};
+use nanprobe_checks::{Real, Remedy};
+use tch::{Device, Tensor};
+use thiserror::Error;
+
+use crate::architecture::UnknownModel;
+use crate::graph::weights::{Loaded, WeightsError, load};
+use crate::graph::{GraphError, Network, edit};
+use crate::zoo::{self, Shape};
+
+/// Why a model cannot be built.
+#[derive(Debug, Error)]
+pub enum ModelError {
+    /// No such architecture.
+    #[error(transparent)]
+    Unknown(#[from] UnknownModel),
+    /// The weights file cannot be used.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// The graph cannot be run.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+    /// A pattern of the recipe that fits nothing.
+    #[error("{option} `{pattern}` matches no {what} of `{model}`; it has {some}")]
+    NoMatch {
+        /// The option.
+        option: &'static str,
+        /// The pattern.
+        pattern: String,
+        /// `module` or `parameter`.
+        what: &'static str,
+        /// The model.
+        model: String,
+        /// A few names that exist.
+        some: String,
+    },
+}
+
+/// A job with remedies applied: the recipe, and what no recipe can say.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Treatment {
+    /// The recipe to train by.
+    pub recipe: Recipe,
+    /// Whether activations behind the last layer are taken off.
+    pub drop_output_activation: bool,
+    /// Parameters to draw anew by the architecture's own initialisation; one `*` for all.
+    pub reinitialize: Vec<String>,
+    /// Whether every class is drawn equally often.
+    pub balance: bool,
+}
+
+impl Treatment {
+    /// No treatment.
+    pub fn none(recipe: &Recipe) -> Self {
+        Self { recipe: recipe.clone(), drop_output_activation: false, reinitialize: vec![], balance: false }
+    }
+
+    /// Several remedies, applied in order.
+    pub fn of<'a>(recipe: &Recipe, remedies: impl IntoIterator<Item = &'a Remedy>) -> Self {
+        let mut treatment = Self::none(recipe);
+        remedies.into_iter().for_each(|remedy| treatment.apply(remedy));
+        treatment
+    }
+
+    fn apply(&mut self, remedy: &Remedy) {
+        let recipe = &mut self.recipe;
+        match remedy {
+            Remedy::Shuffle => recipe.shuffle = true,
+            Remedy::BalanceClasses => self.balance = true,
+            Remedy::Normalize { to } => recipe.normalize = *to,
+            Remedy::Optimizer { to } => recipe.optimizer = to.clone(),
+            Remedy::Unfreeze => {
+                recipe.trainable.clear();
+                recipe.optimizer.groups.retain(|group| group.lr > 0.0);
+            }
+            Remedy::Reattach => recipe.model.detach.clear(),
+            Remedy::DropOutputActivation => self.drop_output_activation = true,
+            Remedy::Loss { to } => recipe.loss = *to,
+            Remedy::Reinitialize { parameters } if parameters.is_empty() => self.reinitialize = vec!["*".to_owned()],
+            Remedy::Reinitialize { parameters } => self.reinitialize.extend(parameters.iter().cloned()),
+        }
+    }
+
+    fn reinitializes(&self, parameter: &str) -> bool {
+        self.reinitialize.iter().any(|name| name == "*" || name == parameter)
+    }
+}
+
+/// A network and where its values came from.
+pub struct Model {
+    /// The network.
+    pub network: Network,
+    /// What the weights file gave, where there is one.
+    pub loaded: Option<Loaded>,
+}
+
+/// Builds the network of a treated recipe. Everything random follows from `seed`.
+pub fn build(treatment: &Treatment, shape: Shape, device: Device, seed: u64) -> Result<Model, ModelError> {
+    let recipe = &treatment.recipe;
+    let mut graph = zoo::build(&recipe.model.name, shape)?;
+    if let Some(activation) = recipe.model.output_activation {
+        edit::append_activation(&mut graph, activation);
+    }
+    for pattern in &recipe.model.detach {
+        if edit::detach(&mut graph, pattern) == 0 {
+            let modules = graph.nodes.iter().map(|node| node.module.as_str());
+            return Err(no_match("detach", pattern, "module", &graph.name, modules));
+        }
+    }
+    for (option, pattern) in recipe
+        .trainable
+        .iter()
+        .map(|pattern| ("trainable", pattern))
+        .chain(recipe.optimizer.groups.iter().map(|group| ("lr-group", &group.pattern)))
+    {
+        if !graph.parameters.iter().any(|p| nanprobe_checks::recipe::matches(pattern, &p.name)) {
+            let names = graph.parameters.iter().map(|p| p.name.as_str());
+            return Err(no_match(option, pattern, "parameter", &graph.name, names));
+        }
+    }
+    if treatment.drop_output_activation {
+        edit::drop_trailing_activations(&mut graph);
+    }
+
+    tch::manual_seed(seed as i64);
+    let mut network = Network::new(graph, device)?;
+    let fresh: Vec<Tensor> = copies(&network)?;
+    initialize(&mut network, recipe.model.init)?;
+    let loaded = recipe.model.weights.as_deref().map(|path: &Path| load(&mut network, path)).transpose()?;
+    for (index, values) in fresh.iter().enumerate() {
+        if treatment.reinitializes(&network.graph().parameters[index].name) {
+            network.set_parameter(index, values)?;
+        }
+    }
+    Ok(Model { network, loaded })
+}
+
+fn copies(network: &Network) -> Result<Vec<Tensor>, GraphError> {
+    network.parameters().iter().map(|p| Ok(p.f_detach_copy()?)).collect()
+}
+
+fn no_match<'a>(option: &'static str, pattern: &str, what: &'static str, model: &str, names: impl Iterator<Item = &'a str>) -> ModelError {
+    let mut some: Vec<&str> = names.collect();
+    some.dedup();
+    let shown = some.iter().take(3).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let some = if some.len() > 3 { format!("{shown} and {} more", some.len() - 3) } else { shown };
+    ModelError::NoMatch { option, pattern: pattern.to_owned(), what, model: model.to_owned(), some }
+}
+
+/// Overwrites weights and biases of linear and convolution layers as the recipe's init says.
+fn initialize(network: &mut Network, init: Init) -> Result<(), GraphError> {
+    if init == Init::Default {
+        return Ok(());
+    }
+    for index in 0..network.parameters().len() {
+        let kind = network.graph().parameters[index].kind;
+        let values = network.parameters()[index].f_detach()?;
+        let mut values = values.f_zeros_like()?;
+        match (kind, init) {
+            (ParameterKind::Bias, _) | (ParameterKind::Weight, Init::Zeros) => {}
+            (ParameterKind::Weight, Init::Normal { std }) => drop(values.f_normal_(0.0, std)?),
+            (ParameterKind::Weight, Init::Uniform { low, high }) => drop(values.f_uniform_(low, high)?),
+            (ParameterKind::Weight, Init::Constant { value }) => drop(values.f_fill_(value)?),
+            _ => continue,
+        }
+        network.set_parameter(index, &values)?;
+    }
+    Ok(())
+}
+
+/// A scalar tensor's value; what it holds is never worth an abort.
+pub fn scalar(tensor: &Tensor) -> Result<f64, GraphError> {
+    Ok(tensor.f_to_kind(tch::Kind::Double)?.f_double_value(&[])?)
+}
+
+/// The same as evidence.
+pub fn real(tensor: &Tensor) -> Result<Real, GraphError> {
+    scalar(tensor).map(Real)
+}

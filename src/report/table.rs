@@ -1,0 +1,147 @@
+//! The report for people: what to change first, then how sure that is, then everything else.
+
+use nanprobe_checks::recipe::Loss;
+
+use super::figures::{count, loss, percent, plural, share_interval};
+use super::page::{Page, Tone};
+use super::{confusion, findings};
+use crate::diagnosis::{Diagnosis, Status, Symptom, Verdict};
+
+/// How to lay the report out.
+#[derive(Clone, Copy, Debug)]
+pub struct TableOptions {
+    /// Columns that no line exceeds.
+    pub width: usize,
+    /// Whether to colour. The caller honours NO_COLOR by writing through anstream.
+    pub color: bool,
+    /// Whether to list what was cleared.
+    pub all: bool,
+    /// Only the headline, the fixes and the findings.
+    pub quiet: bool,
+}
+
+/// The report as text; no line is longer than the width.
+pub fn table(diagnosis: &Diagnosis, options: &TableOptions) -> String {
+    let mut page = Page::new(options.width, options.color);
+    page.paragraph(Tone::Strong, &diagnosis.headline);
+    page.blank();
+    if !options.quiet {
+        symptom(&mut page, diagnosis);
+    }
+    fixes(&mut page, diagnosis);
+    for problem in &diagnosis.run.problems {
+        page.fact("problem", Tone::Warning, problem);
+    }
+    findings::put(&mut page, diagnosis);
+    if !options.quiet {
+        confusion::put(&mut page, diagnosis);
+        page.blank();
+        cleared(&mut page, diagnosis, options.all);
+        not_measured(&mut page, diagnosis);
+        conditions(&mut page, diagnosis);
+    }
+    page.finish()
+}
+
+fn symptom(page: &mut Page, diagnosis: &Diagnosis) {
+    let Some(symptom) = &diagnosis.symptom else { return };
+    let Symptom { accuracy, balanced_accuracy, interval, chance, majority_rate, samples, .. } = symptom;
+    let balanced = if (accuracy.0 - balanced_accuracy.0).abs() >= 0.01 {
+        format!(", balanced {}", percent(balanced_accuracy.0))
+    } else {
+        String::new()
+    };
+    let text = format!(
+        "{} on {} held out ({}{balanced}); chance {}, majority class {}",
+        percent(accuracy.0),
+        count(*samples),
+        share_interval(*interval),
+        percent(chance.0),
+        percent(majority_rate.0)
+    );
+    page.fact("accuracy", Tone::Plain, &text);
+
+    let criterion = diagnosis.job.as_ref().map_or(Loss::CrossEntropy, |job| job.recipe.loss);
+    let guessing = match criterion {
+        Loss::CrossEntropy | Loss::Nll => {
+            format!("; guessing costs ln {} = {}", symptom.ln_classes.exp().round(), loss(symptom.ln_classes.0))
+        }
+        other => format!(" ({other})"),
+    };
+    let trained = format!("{} x {} steps", plural(symptom.seeds as usize, "seed"), symptom.steps);
+    page.fact("loss", Tone::Plain, &format!("{} after {trained}{guessing}", loss(symptom.loss.0)));
+}
+
+fn fixes(page: &mut Page, diagnosis: &Diagnosis) {
+    if diagnosis.fixes.is_empty() {
+        return;
+    }
+    let before = diagnosis.symptom.as_ref().map(|symptom| symptom.balanced_accuracy);
+    let path: Vec<String> =
+        before.into_iter().chain(diagnosis.fixes.iter().map(|fix| fix.accuracy)).map(|share| percent(share.0)).collect();
+    page.fact("fix path", Tone::Good, &format!("{} balanced accuracy", path.join(" -> ")));
+    for (i, fix) in diagnosis.fixes.iter().enumerate() {
+        page.step(i + 1, &fix.remedy);
+    }
+}
+
+fn with_status(diagnosis: &Diagnosis, status: Status) -> Vec<&Verdict> {
+    diagnosis.verdicts.iter().filter(|verdict| verdict.status == status).collect()
+}
+
+fn cleared(page: &mut Page, diagnosis: &Diagnosis, all: bool) {
+    let clear = with_status(diagnosis, Status::Clear);
+    let head = format!("{} clear", plural(clear.len(), "check"));
+    if clear.is_empty() {
+    } else if all {
+        page.paragraph(Tone::Good, &head);
+        let column = clear.iter().map(|verdict| verdict.check.len()).max().unwrap_or(0).min(page.width / 2) + 4;
+        for verdict in clear {
+            page.hanging(Tone::Dim, &format!("  {}", verdict.check), column, &verdict.measured);
+        }
+        page.blank();
+    } else {
+        page.paragraph(Tone::Good, &format!("{head} (--all lists them)"));
+    }
+}
+
+/// One line for each reason, with the checks it kept from judging.
+fn not_measured(page: &mut Page, diagnosis: &Diagnosis) {
+    let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
+    for verdict in with_status(diagnosis, Status::NotMeasured) {
+        match reasons.iter_mut().find(|(reason, _)| *reason == verdict.message) {
+            Some((_, checks)) => checks.push(&verdict.check),
+            None => reasons.push((&verdict.message, vec![&verdict.check])),
+        }
+    }
+    for (reason, checks) in reasons {
+        page.paragraph(Tone::Warning, &format!("{} not measured: {reason}", plural(checks.len(), "check")));
+        page.hanging(Tone::Dim, "", 2, &checks.join(", "));
+    }
+}
+
+fn conditions(page: &mut Page, diagnosis: &Diagnosis) {
+    let run = &diagnosis.run.conditions;
+    page.blank();
+    if let Some(job) = &diagnosis.job {
+        let classes = plural(job.classes.len(), "class").replace("classs", "classes");
+        let [listed, probed, _] = job.samples;
+        let weights = job.weights.as_ref().map(|weights| format!("; {weights}")).unwrap_or_default();
+        let samples = format!("{} samples, {} probed", count(listed), count(probed));
+        page.paragraph(Tone::Dim, &format!("{}{weights}; {}: {}; {classes}, {samples}", job.model, job.data, job.rule));
+    }
+    if !run.lowered.is_empty() {
+        page.paragraph(Tone::Dim, &format!("to keep the budget: {}", run.lowered.join("; ")));
+    }
+    let versions = run.versions.iter().map(|(name, version)| format!("{name} {version}")).collect::<Vec<_>>().join(", ");
+    let threads = plural(run.threads as usize, "thread");
+    let spent = format!("{:.0} of {:.0} s", diagnosis.run.spent, run.budget);
+    let parts = [format!("--seed {}, {}, {threads}", run.seed, run.device), versions, spent];
+    page.paragraph(Tone::Dim, &format!("reproduce: {}", parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")));
+    if let Some(first) = diagnosis.verdicts.iter().find(|verdict| verdict.status.is_finding()) {
+        page.paragraph(Tone::Dim, &format!("more on a finding: nanprobe explain {}", first.check));
+    }
+}
+
+#[cfg(test)]
+mod tests;

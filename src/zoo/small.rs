@@ -1,0 +1,55 @@
+//! Three small networks of the kind first projects begin with, with torch.nn's own initialisation
+//! and no normalisation layer.
+
+use super::Shape;
+use crate::graph::{Builder, Conv, Graph, Value};
+
+/// LeNet-5 (LeCun et al. 1998) with ReLU and max pooling.
+pub fn lenet(shape: Shape) -> Graph {
+    // MNIST's 28 pixels are padded to the 32 that the paper uses.
+    let padding = if shape.size == 28 { 2 } else { 0 };
+    let side = ((shape.size + 2 * padding - 4) / 2 - 4) / 2;
+    let mut b = Builder::new("lenet");
+    let x = b.conv2d("conv1", Value::Input, Conv::new(shape.channels, 6, 5).padding(padding));
+    let x = b.relu("relu1", x);
+    let x = b.max_pool2d("pool1", x, 2, 2, 0);
+    let x = b.conv2d("conv2", x, Conv::new(6, 16, 5));
+    let x = b.relu("relu2", x);
+    let x = b.max_pool2d("pool2", x, 2, 2, 0);
+    let x = b.flatten(x);
+    let x = b.linear("fc1", x, 16 * side * side, 120, None);
+    let x = b.relu("relu3", x);
+    let x = b.linear("fc2", x, 120, 84, None);
+    let x = b.relu("relu4", x);
+    let x = b.linear("fc3", x, 84, shape.outputs, None);
+    b.finish(x)
+}
+
+/// Two convolutions and two linear layers.
+pub fn small_cnn(shape: Shape) -> Graph {
+    let side = shape.size / 2 / 2;
+    let mut b = Builder::new("small-cnn");
+    let x = b.conv2d("conv1", Value::Input, Conv::new(shape.channels, 16, 3).padding(1));
+    let x = b.relu("relu1", x);
+    let x = b.max_pool2d("pool1", x, 2, 2, 0);
+    let x = b.conv2d("conv2", x, Conv::new(16, 32, 3).padding(1));
+    let x = b.relu("relu2", x);
+    let x = b.max_pool2d("pool2", x, 2, 2, 0);
+    let x = b.flatten(x);
+    let x = b.linear("fc1", x, 32 * side * side, 64, None);
+    let x = b.relu("relu3", x);
+    let x = b.linear("fc2", x, 64, shape.outputs, None);
+    b.finish(x)
+}
+
+/// Three linear layers.
+pub fn mlp(shape: Shape) -> Graph {
+    let mut b = Builder::new("mlp");
+    let x = b.flatten(Value::Input);
+    let x = b.linear("fc1", x, shape.channels * shape.size * shape.size, 256, None);
+    let x = b.relu("relu1", x);
+    let x = b.linear("fc2", x, 256, 64, None);
+    let x = b.relu("relu2", x);
+    let x = b.linear("fc3", x, 64, shape.outputs, None);
+    b.finish(x)
+}
