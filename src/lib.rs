@@ -13,6 +13,8 @@ pub mod exit;
 pub mod graph;
 #[cfg(feature = "engine")]
 pub mod model;
+#[cfg(feature = "engine")]
+pub mod probe;
 pub mod report;
 #[cfg(feature = "engine")]
 pub mod train;

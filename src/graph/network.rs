@@ -118,12 +118,12 @@ impl Network {
 fn draw(shape: &[i64], fill: Fill, device: Device) -> Result<Tensor, GraphError> {
     // Drawn on the CPU so that every device starts from the same numbers.
     let mut tensor = Tensor::f_zeros(shape, (Kind::Float, Device::Cpu))?;
-    match fill {
+    let filled = match fill {
         Fill::Constant(value) => tensor.f_fill_(value)?,
         Fill::Normal(std) => tensor.f_normal_(0.0, std)?,
         Fill::Uniform(bound) => tensor.f_uniform_(-bound, bound)?,
     };
-    Ok(tensor.f_to(device)?.f_set_requires_grad(true)?)
+    Ok(filled.f_to(device)?.f_set_requires_grad(true)?)
 }
 
 fn check_order(graph: &Graph) -> Result<(), GraphError> {

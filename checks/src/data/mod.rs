@@ -3,7 +3,7 @@
 use crate::check::AnyCheck;
 
 mod class_imbalance;
-mod constant_inputs;
+pub(crate) mod constant_inputs;
 mod single_class_data;
 mod unnormalized_inputs;
 mod unreadable_images;

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::check::{Check, Maybe};
-use crate::evidence::{LabelContest, PermutedLabels, Score, Training};
+use crate::data::constant_inputs::{self, ConstantInputs};
+use crate::evidence::{InputStatistics, LabelContest, PermutedLabels, Score, Training};
 use crate::progress::learns;
 use crate::stats::between;
 use crate::words::{count, percent};
@@ -25,8 +26,8 @@ describe! {
     /// after the images were listed, `zip` of two listings in different order, an augmentation that destroys the class.
     ///
     /// ## False alarms
-    /// A task too hard for a small network in few steps (fine-grained classes, tiny objects) looks alike. Where the user's own
-    /// training learns, this is clear; where the interval still admits a fifth of the way to perfect, it is a warning only.
+    /// A task too hard for a small network in few steps (fine-grained classes, tiny objects) looks alike. Where your own training learns,
+    /// or the inputs are all alike (constant-inputs), this is clear; where the interval admits a fifth of the way to perfect, a warning.
     ///
     /// ## Reference
     /// Ojala and Garriga 2010, "Permutation Tests for Studying Classifier Performance"; Zhang et al. 2017 train on random labels.
@@ -60,10 +61,14 @@ fn guessing(score: &Score) -> Option<(f64, f64)> {
 }
 
 impl Check for UninformativeLabels {
-    type Needs = (PermutedLabels, Maybe<Training>);
+    type Needs = (PermutedLabels, Maybe<Training>, Maybe<InputStatistics>);
     type Limits = Limits;
 
-    fn judge((labels, training): (&PermutedLabels, Option<&Training>), limits: &Limits) -> Judgement {
+    fn judge((labels, training, inputs): (&PermutedLabels, Option<&Training>, Option<&InputStatistics>), limits: &Limits) -> Judgement {
+        let alike = inputs.and_then(|inputs| ConstantInputs::judge(inputs, &constant_inputs::Limits::default()).finding().cloned());
+        if alike.is_some_and(|finding| finding.severity == Severity::Error) {
+            return Judgement::clear("inputs do not differ, so labels cannot be judged");
+        }
         let Some((guess, error)) = labels.contests.first().and_then(|contest| guessing(&contest.given)) else {
             return Judgement::clear("no held-out samples of two classes to compare");
         };
@@ -108,18 +113,18 @@ mod tests {
 
     #[test]
     fn chance_on_four_hundred_samples_is_an_error_and_on_forty_a_warning() {
-        assert_eq!(suspects::<UninformativeLabels>((&contest([[100, 100], [105, 95]]), None)).severity, Severity::Error);
-        assert_eq!(suspects::<UninformativeLabels>((&contest([[11, 9], [10, 10]]), None)).severity, Severity::Warning);
+        assert_eq!(suspects::<UninformativeLabels>((&contest([[100, 100], [105, 95]]), None, None)).severity, Severity::Error);
+        assert_eq!(suspects::<UninformativeLabels>((&contest([[11, 9], [10, 10]]), None, None)).severity, Severity::Warning);
     }
 
     #[test]
     fn a_constant_answer_to_unbalanced_data_is_not_better_than_guessing() {
-        suspects::<UninformativeLabels>((&contest([[380, 0], [20, 0]]), None));
+        suspects::<UninformativeLabels>((&contest([[380, 0], [20, 0]]), None, None));
     }
 
     #[test]
     fn labels_that_are_learned_by_either_network_are_clear() {
-        clears::<UninformativeLabels>((&contest([[160, 40], [30, 170]]), None));
-        clears::<UninformativeLabels>((&contest([[100, 100], [105, 95]]), Some(&training(&[0.7], [[160, 40], [30, 170]]))));
+        clears::<UninformativeLabels>((&contest([[160, 40], [30, 170]]), None, None));
+        clears::<UninformativeLabels>((&contest([[100, 100], [105, 95]]), Some(&training(&[0.7], [[160, 40], [30, 170]])), None));
     }
 }

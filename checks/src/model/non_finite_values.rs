@@ -75,6 +75,7 @@ impl Check for NonFiniteValues {
         let (largest, start) = (first.largest_parameter.0, sizes.fold(0.0, f64::max));
         let grown = largest.is_nan() || largest > limits.diverged_parameter || start > 0.0 && largest > limits.diverged_growth * start;
         let diverged = first.step > 0 && grown;
+        let at_first = parameters.map(|_| format!(" (at first {})", number(start))).unwrap_or_default();
         let fix = match first.phase {
             _ if diverged => "lower the learning rate, or clip gradients: `nn.utils.clip_grad_norm_(model.parameters(), 1.0)`",
             Phase::Input => "find the samples: `torch.isfinite(x).all()`; guard divisions such as `x / x.std()`",
@@ -87,13 +88,7 @@ impl Check for NonFiniteValues {
             severity: if diverged { Severity::Warning } else { Severity::Error },
             strength: if diverged { 0.3 } else { 1.0 },
             message: message(first, diverged),
-            measured: format!(
-                "step {} of {}; largest parameter {} (at first {})",
-                first.step,
-                values.steps,
-                number(largest),
-                number(start)
-            ),
+            measured: format!("step {} of {}; largest parameter {}{at_first}", first.step, values.steps, number(largest)),
             fix: fix.to_owned(),
             remedy: renew.then(|| Remedy::Reinitialize { parameters: vec![first.node.clone()] }),
             location: Some(first.location.clone()),

@@ -68,7 +68,7 @@ impl Check for FrozenParameters {
         let pretrained = |p: &ParameterGradient| parameters.tensors.iter().any(|t| t.name == p.name && t.from_weights);
         let layers: Vec<_> = gradients.parameters.iter().filter(|p| p.kind == ParameterKind::Weight).collect();
         let still: Vec<_> = layers.iter().copied().filter(|p| frozen(p)).collect();
-        let all = !layers.is_empty() && still.len() == layers.len();
+        let all = !layers.is_empty() && gradients.parameters.iter().all(frozen);
         let fresh: Vec<_> = still.iter().copied().filter(|p| all || !pretrained(p)).collect();
         let share = fresh.len() as f64 / layers.len().max(1) as f64;
         let measured = format!(
@@ -92,7 +92,7 @@ impl Check for FrozenParameters {
             severity: if share > limits.error_share { Severity::Error } else { Severity::Warning },
             strength: between(share, 0.0, 1.0),
             message: if all {
-                "no layer is trained, so the model stays as it started".to_owned()
+                "no parameter is trained, so the model stays as it started".to_owned()
             } else {
                 format!("{} never change from random values", names(&fresh.iter().map(|p| p.name.as_str()).collect::<Vec<_>>()))
             },

@@ -22,7 +22,7 @@ describe! {
     /// class: it looks like a model that cannot learn, even after the rate decays.
     ///
     /// ## What to do
-    /// Use the rate named in `measured`, or a tenth of yours; warm up over the first hundred steps (`lr_scheduler.LinearLR`), clip with
+    /// Use the suggested rate, or a tenth of yours; warm up over the first hundred steps (`lr_scheduler.LinearLR`), clip with
     /// `nn.utils.clip_grad_norm_`. Adam wants about 1e-3 where SGD takes 0.01 to 0.1.
     ///
     /// ## False alarms
@@ -67,14 +67,15 @@ impl Check for LearningRateTooHigh {
             growth if growth.is_finite() && run.finite() => growth,
             _ => f64::INFINITY,
         });
-        let growth = growth.fold(0.0, f64::max);
-        let grows = growth > limits.growth && !learning;
+        let growth = growth.reduce(f64::max);
+        let grows = growth.is_some_and(|growth| growth > limits.growth) && !learning;
+        let known = |x: Option<f64>| x.map_or_else(|| "unknown".to_owned(), number);
         let measured = format!(
-            "rate {}; best {}, loss grows from {}; trained loss {} of the first",
+            "rate {}; best {}, loss grows from {}; last loss over first {}",
             number(current),
-            range.map_or_else(|| "unknown".to_owned(), |range| number(range.valley.0)),
+            known(range.map(|range| range.valley.0)),
             end.map_or_else(|| "none".to_owned(), |end| number(end.0)),
-            number(growth)
+            known(growth)
         );
         if !(past_end || grows || above > if learning { limits.factor_if_learning } else { limits.factor }) {
             return Judgement::clear(measured);
@@ -84,7 +85,7 @@ impl Check for LearningRateTooHigh {
         let beyond_range = if above > limits.factor { beyond(above, limits.factor, 2.0) } else { 0.0 };
         Finding {
             severity: if (past_end || grows) && !learning { Severity::Error } else { Severity::Warning },
-            strength: beyond_range.max(if grows { beyond(growth, limits.growth, 1.0) } else { 0.0 }),
+            strength: beyond_range.max(if grows { beyond(growth.unwrap_or_default(), limits.growth, 1.0) } else { 0.0 }),
             message: "the learning rate is too high: each step overshoots and the loss does not fall".to_owned(),
             measured,
             fix: match &to {

@@ -23,7 +23,7 @@ describe! {
     /// and nothing else is wrong. A rate right for SGD is often a hundred times too high for Adam, and the reverse too low.
     ///
     /// ## What to do
-    /// Use the rate named in `measured`, or start from 0.01 to 0.1 for `optim.SGD` with momentum and 1e-3 for `optim.Adam`. Look at
+    /// Use the suggested rate, or start from 0.01 to 0.1 for `optim.SGD` with momentum and 1e-3 for `optim.Adam`. Look at
     /// per-layer groups, at `weight_decay` mistaken for `lr`, and at a scheduler that starts or decays too low.
     ///
     /// ## False alarms

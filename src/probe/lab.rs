@@ -1,0 +1,170 @@
+//! What the measurements share.
+
+use nanprobe_checks::evidence::{Job, ModelSummary, Run, SourceSummary};
+use nanprobe_checks::recipe::Recipe;
+use tch::{Device, Tensor};
+
+use super::plan::{Plan, plan};
+use super::{Clock, ProbeError, Sink, record};
+use crate::architecture::{self, Architecture};
+use crate::config::Settings;
+use crate::data::{self, Images, Listing, SubsetOptions};
+use crate::graph::GraphError;
+use crate::model::{Model, ModelError, Treatment, build};
+use crate::train::Samples;
+use crate::zoo::Shape;
+
+/// The job under measurement.
+pub struct Lab {
+    /// What is trained on what.
+    pub job: Job,
+    /// Training samples of the probe subset.
+    pub train: Samples,
+    /// Held-out samples.
+    pub held_out: Samples,
+    /// Input and output sizes of the model.
+    pub shape: Shape,
+    /// Where tensors live.
+    pub device: Device,
+    /// What the budget allows.
+    pub plan: Plan,
+    /// Time left.
+    pub clock: Clock,
+    /// What was skipped, in words.
+    pub skipped: Vec<String>,
+}
+
+impl Lab {
+    /// Lists the data, fits the plan to the budget, decodes the subset; records what needs no training.
+    pub fn open(settings: &Settings, sink: &mut dyn Sink) -> Result<Self, ProbeError> {
+        let clock = Clock::new(settings.run.budget);
+        let seed = settings.run.seed;
+        let architecture = architecture::find(&settings.recipe.model.name).map_err(ModelError::from)?;
+        let device = device(&settings.run.device)?;
+
+        sink.stage("listing the data");
+        let listing = Listing::open(&settings.data.path, &settings.data)?;
+        let companion = data::companion(&listing, &settings.data)?;
+        sink.record(record(&data::batch_labels(&listing, settings.recipe.batch_size, settings.recipe.shuffle, seed))?)?;
+        sink.record(record(&data::label_names(&listing))?)?;
+
+        sink.stage("timing one training step");
+        let shape = shape(settings, architecture, &listing);
+        let plan = plan(settings, architecture, shape, device, clock.left())?;
+        let shape = Shape { size: plan.size as i64, ..shape };
+
+        sink.stage("decoding a subset");
+        let options = SubsetOptions {
+            train: settings.run.samples,
+            held_out: settings.run.held_out,
+            size: plan.size,
+            channels: shape.channels as usize,
+            seed,
+        };
+        let subset = data::subset(&listing, companion.as_ref(), &options, &|_, _| {})?;
+        sink.record(record(&data::class_counts(&listing, &subset))?)?;
+        sink.record(record(&subset.unreadable)?)?;
+
+        let classes = listing.classes.len();
+        let train = samples(&subset.train, classes, device)?;
+        let held_out = samples(&subset.held_out, classes, device)?;
+        let recipe = Recipe { image_size: plan.size, ..settings.recipe.clone() };
+        let source = SourceSummary {
+            path: settings.data.path.display().to_string(),
+            kind: listing.kind.to_string(),
+            rule: listing.rule.clone(),
+            classes: listing.classes.clone(),
+            listed: listing.len() as u64,
+            train: train.len() as u64,
+            held_out: held_out.len() as u64,
+            held_out_from: subset.held_out_from,
+        };
+        let model = model_summary(&recipe, shape, device, seed)?;
+        let run = Run {
+            seed,
+            device: device_name(device),
+            threads: tch::get_num_threads() as u64,
+            versions: versions(),
+            budget: settings.run.budget.as_secs_f64(),
+            lowered: plan.lowered.clone(),
+        };
+        let job = Job { recipe, source, model, run };
+        sink.record(record(&job)?)?;
+        Ok(Self { job, train, held_out, shape, device, plan, clock, skipped: vec![] })
+    }
+
+    /// The recipe, with the image size that is used.
+    pub fn recipe(&self) -> &Recipe {
+        &self.job.recipe
+    }
+
+    /// The seed of a repetition.
+    pub fn seed(&self, repetition: usize) -> u64 {
+        self.job.run.seed.wrapping_add(repetition as u64)
+    }
+
+    /// The user's model with first values from the seed of a repetition.
+    pub fn model(&self, repetition: usize) -> Result<Model, ProbeError> {
+        Ok(build(&Treatment::none(self.recipe()), self.shape, self.device, self.seed(repetition))?)
+    }
+
+    /// Indices of held-out samples spread over all classes, at most `count`.
+    pub fn spread(&self, count: usize) -> Vec<i64> {
+        let total = self.held_out.len();
+        let count = count.min(total);
+        (0..count).map(|i| (i * total / count) as i64).collect()
+    }
+}
+
+fn shape(settings: &Settings, architecture: &Architecture, listing: &Listing) -> Shape {
+    Shape {
+        channels: if architecture.any_channels && listing.grey { 1 } else { 3 },
+        size: settings.recipe.image_size as i64,
+        outputs: settings.recipe.model.outputs.unwrap_or(listing.classes.len()) as i64,
+    }
+}
+
+fn samples(images: &Images, classes: usize, device: Device) -> Result<Samples, GraphError> {
+    let shape = [images.len(), images.channels, images.size, images.size].map(|n| n as i64);
+    let pixels = Tensor::f_from_data_size(&images.pixels, &shape, tch::Kind::Uint8)?;
+    Ok(Samples::new(pixels, Tensor::f_from_slice(&images.labels)?, classes, device))
+}
+
+fn device(name: &str) -> Result<Device, ProbeError> {
+    let cuda = |index: usize| if tch::Cuda::device_count() > index as i64 { Some(Device::Cuda(index)) } else { None };
+    match name {
+        "auto" => Some(Device::cuda_if_available()),
+        "cpu" => Some(Device::Cpu),
+        "cuda" => cuda(0),
+        _ => name.strip_prefix("cuda:").and_then(|index| cuda(index.parse().ok()?)),
+    }
+    .ok_or_else(|| ProbeError::Device(name.to_owned()))
+}
+
+fn device_name(device: Device) -> String {
+    match device {
+        Device::Cuda(index) => format!("cuda:{index}"),
+        _ => "cpu".to_owned(),
+    }
+}
+
+fn versions() -> Vec<(String, String)> {
+    [("nanprobe", env!("CARGO_PKG_VERSION")), ("libtorch", "2.13.0")].map(|(name, version)| (name.to_owned(), version.to_owned())).to_vec()
+}
+
+fn model_summary(recipe: &Recipe, shape: Shape, device: Device, seed: u64) -> Result<ModelSummary, ProbeError> {
+    let model = build(&Treatment::none(recipe), shape, device, seed)?;
+    let count = |trained_only: bool| {
+        let parameters = model.network.graph().parameters.iter();
+        let counted = parameters.filter(|p| !trained_only || recipe.trains(&p.name));
+        counted.map(|p| p.shape.iter().product::<i64>() as u64).sum()
+    };
+    Ok(ModelSummary {
+        name: recipe.model.name.clone(),
+        parameters: count(false),
+        trainable: count(true),
+        outputs: shape.outputs as u64,
+        input: [shape.channels as u64, shape.size as u64, shape.size as u64],
+        weights: model.loaded.as_ref().map(crate::graph::weights::Loaded::describe),
+    })
+}

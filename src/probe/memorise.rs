@@ -1,0 +1,58 @@
+//! Whether a few samples can be learned by heart (CS231n; Karpathy 2019).
+
+use nanprobe_checks::evidence::Memorise;
+use nanprobe_checks::recipe::{Loss, Recipe};
+use tch::{Tensor, no_grad};
+
+use super::{Lab, ProbeError};
+use crate::graph::knowledge::{output_function, trailing_activations};
+use crate::graph::{GraphError, Mode};
+use crate::model::scalar;
+use crate::train::{Sampler, criterion, predictions, train};
+
+/// CS231n takes 20 samples; a full batch costs the same.
+const SAMPLES: usize = 32;
+
+pub fn measure(lab: &Lab) -> Result<Memorise, ProbeError> {
+    let recipe = Recipe { shuffle: false, batch_size: SAMPLES, ..lab.recipe().clone() };
+    let network = lab.model(0)?.network;
+    let total = lab.train.len();
+    let count = SAMPLES.min(total);
+    let indices: Vec<i64> = (0..count).map(|i| (i * total / count) as i64).collect();
+    let pixels = lab.train.pixels().f_index_select(0, &Tensor::f_from_slice(&indices).map_err(GraphError::from)?);
+    let labels = lab.train.labels()?;
+    let labels: Vec<i64> = indices.iter().map(|&i| labels[i as usize]).collect();
+    let few = lab.train.repainted(pixels.map_err(GraphError::from)?).relabelled(&labels)?;
+
+    let steps = lab.plan.sweep_steps;
+    let curve = train(&network, &few, &recipe, &mut Sampler::new(&few, SAMPLES, false, 0), steps, &mut ())?;
+    let everything: Vec<i64> = (0..count as i64).collect();
+    let (inputs, targets) = few.batch(&everything, recipe.normalize)?;
+    let outputs = no_grad(|| network.forward(&inputs, Mode::Train, None))?;
+    let right = predictions(recipe.loss, &outputs)?.f_eq_tensor(&targets).and_then(|r| r.f_to_kind(tch::Kind::Float)?.f_mean(tch::Kind::Float));
+    Ok(Memorise {
+        samples: count as u64,
+        steps: curve.loss.len() as u64,
+        loss: curve.loss,
+        floor: floor(&network, recipe.loss, &outputs, &targets)?.into(),
+        accuracy: scalar(&right.map_err(GraphError::from)?)?.into(),
+    })
+}
+
+/// The least loss that the outputs can reach: where softmax, sigmoid or tanh bounds them, cross-entropy
+/// of the extreme outputs; else 0.
+fn floor(network: &crate::graph::Network, loss: Loss, outputs: &Tensor, targets: &Tensor) -> Result<f64, GraphError> {
+    if loss != Loss::CrossEntropy {
+        return Ok(0.0);
+    }
+    let graph = network.graph();
+    let function = trailing_activations(graph).last().and_then(|&index| output_function(&graph.nodes[index]));
+    let low = match function {
+        Some("softmax" | "sigmoid") => 0.0,
+        Some("tanh") => -1.0,
+        _ => return Ok(0.0),
+    };
+    let width = outputs.size()[1];
+    let best = targets.f_one_hot(width)?.f_to_kind(tch::Kind::Float)?.f_mul_scalar(1.0 - low)?.f_add_scalar(low)?;
+    scalar(&criterion(loss, &best, targets)?)
+}

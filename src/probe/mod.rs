@@ -1,0 +1,129 @@
+//! Measuring: one measurement a file, named as in `checks/evidence/`, cheapest first.
+//!
+//! [`Lab`] holds what they share: the decoded subset, the recipe, the plan that the budget allows.
+//! [`measure`] takes every measurement once and gives each away as soon as it is there, so that what
+//! arrived before an abort can still be judged.
+
+use std::time::{Duration, Instant};
+
+use nanprobe_checks::evidence::{Measurement, Record};
+use thiserror::Error;
+
+use crate::config::Settings;
+use crate::data::DataError;
+use crate::graph::GraphError;
+use crate::model::ModelError;
+
+mod activations;
+mod blank_inputs;
+mod gradients;
+mod initial_loss;
+mod input_statistics;
+mod lab;
+mod label_range;
+mod learning_rate_sweep;
+mod logits;
+mod memorise;
+mod non_finite;
+mod parameters;
+mod permuted_labels;
+mod plan;
+mod training;
+
+pub use lab::Lab;
+pub use training::{Trial, run_trial};
+
+/// Why nothing more can be measured.
+#[derive(Debug, Error)]
+pub enum ProbeError {
+    /// The data cannot be used.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The model cannot be built.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The graph cannot be run.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+    /// No such device.
+    #[error("device `{0}` is not available; use `--device cpu`")]
+    Device(String),
+    /// Evidence that cannot be written.
+    #[error("cannot write evidence: {0}")]
+    Write(String),
+}
+
+/// What measuring tells its caller as it goes.
+pub trait Sink {
+    /// A measurement, or that one could not be taken.
+    fn record(&mut self, record: Record) -> Result<(), ProbeError>;
+    /// What is being done.
+    fn stage(&mut self, text: &str);
+}
+
+/// Time left.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    start: Instant,
+    budget: Duration,
+}
+
+impl Clock {
+    /// Starts now.
+    pub fn new(budget: Duration) -> Self {
+        Self { start: Instant::now(), budget }
+    }
+
+    /// Whether more than this share of the budget is spent.
+    pub fn past(&self, share: f64) -> bool {
+        self.start.elapsed() > self.budget.mul_f64(share)
+    }
+
+    /// Seconds left.
+    pub fn left(&self) -> f64 {
+        self.budget.saturating_sub(self.start.elapsed()).as_secs_f64()
+    }
+}
+
+/// Takes every measurement of the job.
+pub fn measure(settings: &Settings, sink: &mut dyn Sink) -> Result<Lab, ProbeError> {
+    let mut lab = Lab::open(settings, sink)?;
+    take(sink, "looking at the inputs", || input_statistics::measure(&lab))?;
+    take(sink, "looking at the labels", || label_range::measure(&lab))?;
+    take(sink, "looking at the parameters", || parameters::measure(&lab))?;
+    take(sink, "measuring the initial loss", || initial_loss::measure(&lab))?;
+
+    sink.stage("training by your recipe");
+    training::measure(&mut lab, sink)?;
+    take(sink, "sweeping the learning rate", || learning_rate_sweep::measure(&lab))?;
+    take(sink, "comparing your labels with permuted ones", || permuted_labels::measure(&lab))?;
+    for (name, skip) in [("memorise", 0.55), ("blank-inputs", 0.6)] {
+        if lab.clock.past(skip) {
+            lab.skipped.push(format!("{name} was skipped to keep the budget"));
+            sink.record(Record::failed(name, "skipped to keep the budget; give more with --budget".to_owned()))?;
+        } else if name == "memorise" {
+            take(sink, "learning a few samples by heart", || memorise::measure(&lab))?;
+        } else {
+            take(sink, "training on blank inputs", || blank_inputs::measure(&lab))?;
+        }
+    }
+    if !lab.skipped.is_empty() {
+        lab.job.run.lowered.append(&mut lab.skipped);
+        sink.record(record(&lab.job)?)?;
+    }
+    Ok(lab)
+}
+
+fn record<M: Measurement>(measurement: &M) -> Result<Record, ProbeError> {
+    Record::of(measurement).map_err(|error| ProbeError::Write(error.to_string()))
+}
+
+/// Takes one measurement; a failure of its own is evidence and does not stop the others.
+fn take<M: Measurement>(sink: &mut dyn Sink, stage: &str, measure: impl FnOnce() -> Result<M, ProbeError>) -> Result<(), ProbeError> {
+    sink.stage(stage);
+    let taken = match measure() {
+        Ok(measurement) => record(&measurement)?,
+        Err(error) => Record::failed(M::NAME, error.to_string()),
+    };
+    sink.record(taken)
+}

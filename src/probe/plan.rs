@@ -1,0 +1,86 @@
+//! What the budget allows: image size, steps and seeds, from the measured time of one step.
+
+use std::time::Instant;
+
+use crate::architecture::Architecture;
+use crate::config::Settings;
+use crate::model::{Treatment, build};
+use crate::probe::ProbeError;
+use crate::train::{Sampler, Samples, train};
+use crate::zoo::Shape;
+use tch::{Device, Kind, Tensor};
+
+/// Steps of one short training: 60 separate the usual faults from a healthy run (see docs/how-verdicts-are-made.md).
+const MIN_STEPS: usize = 60;
+/// More steps than this add little in a probe of 1,000 samples (6 epochs at batch 32).
+const MAX_STEPS: usize = 180;
+/// Steps of the whole diagnosis, as a multiple of one training's: baseline seeds, sweep, controls, experiments.
+const TRAININGS: f64 = 12.0;
+/// Share of the budget that training steps may take.
+const SHARE: f64 = 0.8;
+/// Sides that are tried where the asked one is too slow, in pixels.
+const SIZES: [usize; 6] = [160, 128, 96, 64, 48, 32];
+
+/// What the budget allows.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Side of the input in pixels.
+    pub size: usize,
+    /// Steps of one short training.
+    pub steps: usize,
+    /// Seeds of the baseline.
+    pub seeds: usize,
+    /// Steps of one learning-rate sweep.
+    pub sweep_steps: usize,
+    /// Seeds of the sweep.
+    pub sweep_seeds: usize,
+    /// What was lowered, in words.
+    pub lowered: Vec<String>,
+}
+
+/// Finds the largest image size, then the most steps, that fit the budget.
+pub fn plan(settings: &Settings, architecture: &Architecture, shape: Shape, device: Device, left: f64) -> Result<Plan, ProbeError> {
+    let asked = settings.recipe.image_size;
+    let mut sizes = vec![asked];
+    if !settings.image_size_given {
+        sizes.extend(SIZES.into_iter().filter(|size| *size < asked && *size >= architecture.min_image_size));
+    }
+    let mut chosen = (asked, f64::INFINITY);
+    for size in sizes {
+        let seconds = seconds_per_step(settings, Shape { size: size as i64, ..shape }, device)?;
+        chosen = (size, seconds);
+        if seconds * TRAININGS * MIN_STEPS as f64 <= left * SHARE {
+            break;
+        }
+    }
+    let (size, seconds) = chosen;
+    let affordable = left * SHARE / seconds;
+    let steps = ((affordable / TRAININGS) as usize).clamp(MIN_STEPS, MAX_STEPS);
+    let roomy = affordable >= 1.5 * TRAININGS * MIN_STEPS as f64;
+    let seeds = if roomy { 3 } else { 2 };
+    let mut lowered = Vec::new();
+    if size < asked {
+        lowered.push(format!("image size {asked} -> {size} px (one step takes {seconds:.2} s); --image-size {asked} forbids it"));
+    }
+    Ok(Plan { size, steps, seeds, sweep_steps: if roomy { 100 } else { 60 }, sweep_seeds: if roomy { 3 } else { 1 }, lowered })
+}
+
+/// The faster of two training steps on random pixels, after one to warm up.
+fn seconds_per_step(settings: &Settings, shape: Shape, device: Device) -> Result<f64, ProbeError> {
+    let recipe = &settings.recipe;
+    let model = build(&Treatment::none(recipe), shape, device, 0)?;
+    let batch = recipe.batch_size;
+    let pixels = Tensor::f_randint(256, [batch as i64, shape.channels, shape.size, shape.size], (Kind::Uint8, Device::Cpu))
+        .map_err(crate::graph::GraphError::from)?;
+    let labels = Tensor::f_zeros([batch as i64], (Kind::Int64, Device::Cpu)).map_err(crate::graph::GraphError::from)?;
+    let samples = Samples::new(pixels, labels, shape.outputs as usize, device);
+    let mut fastest = f64::INFINITY;
+    for round in 0..3 {
+        let start = Instant::now();
+        train(&model.network, &samples, recipe, &mut Sampler::new(&samples, batch, false, 0), 1, &mut ())?;
+        if round > 0 {
+            fastest = fastest.min(start.elapsed().as_secs_f64());
+        }
+    }
+    Ok(fastest)
+}
