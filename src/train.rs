@@ -137,6 +137,11 @@ impl Samples {
         &self.pixels
     }
 
+    /// The same samples, sharing memory.
+    pub fn shallow_clone(&self) -> Self {
+        self.repainted(self.pixels.shallow_clone())
+    }
+
     /// The same samples with other labels.
     pub fn relabelled(&self, labels: &[i64]) -> Result<Self, GraphError> {
         Ok(Self { pixels: self.pixels.shallow_clone(), labels: Tensor::f_from_slice(labels)?, ..*self })

@@ -21,7 +21,7 @@ pub fn measure(lab: &Lab, network: &Network) -> Result<Vec<NodeActivation>, Prob
     let graph = network.graph();
     let depths = depths(graph);
     let mut activations = Vec::new();
-    no_grad(|| {
+    let _outputs = no_grad(|| {
         network.forward(
             &inputs,
             Mode::Train,

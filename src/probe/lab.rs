@@ -1,6 +1,7 @@
 //! What the measurements share.
 
 use nanprobe_checks::evidence::{Job, ModelSummary, Run, SourceSummary};
+use nanprobe_checks::Remedy;
 use nanprobe_checks::recipe::Recipe;
 use tch::{Device, Tensor};
 
@@ -18,6 +19,8 @@ use crate::zoo::Shape;
 pub struct Lab {
     /// What is trained on what.
     pub job: Job,
+    /// What the probes train: the job's recipe, with remedies where an experiment applies them.
+    pub treatment: Treatment,
     /// Training samples of the probe subset.
     pub train: Samples,
     /// Held-out samples.
@@ -90,12 +93,26 @@ impl Lab {
         };
         let job = Job { recipe, source, model, run };
         sink.record(record(&job)?)?;
-        Ok(Self { job, train, held_out, shape, device, plan, clock, skipped: vec![] })
+        let treatment = Treatment::none(&job.recipe);
+        Ok(Self { job, treatment, train, held_out, shape, device, plan, clock, skipped: vec![] })
     }
 
-    /// The recipe, with the image size that is used.
+    /// The same job with remedies applied, on the same samples.
+    pub fn treated(&self, remedies: &[Remedy]) -> Self {
+        Self {
+            job: self.job.clone(),
+            treatment: Treatment::of(&self.job.recipe, remedies),
+            train: self.train.shallow_clone(),
+            held_out: self.held_out.shallow_clone(),
+            plan: self.plan.clone(),
+            skipped: vec![],
+            ..*self
+        }
+    }
+
+    /// The recipe in force, with the image size that is used.
     pub fn recipe(&self) -> &Recipe {
-        &self.job.recipe
+        &self.treatment.recipe
     }
 
     /// The seed of a repetition.
@@ -103,9 +120,9 @@ impl Lab {
         self.job.run.seed.wrapping_add(repetition as u64)
     }
 
-    /// The user's model with first values from the seed of a repetition.
+    /// The model in force with first values from the seed of a repetition.
     pub fn model(&self, repetition: usize) -> Result<Model, ProbeError> {
-        Ok(build(&Treatment::none(self.recipe()), self.shape, self.device, self.seed(repetition))?)
+        Ok(build(&self.treatment, self.shape, self.device, self.seed(repetition))?)
     }
 
     /// Indices of held-out samples spread over all classes, at most `count`.

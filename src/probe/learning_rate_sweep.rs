@@ -1,7 +1,8 @@
 //! The loss while the learning rate grows (Smith 2017), and a rate to use.
 //!
-//! The suggestion is fastai's valley: the point between a third and two thirds down the longest fall of
-//! the smoothed loss, found on the logarithm of the rate.
+//! The suggestion is the lesser of two of fastai's, found on the logarithm of the rate: the valley (half-way
+//! down the longest fall of the smoothed loss) and a tenth of the rate with the least loss. In a sweep this
+//! short the valley alone lies so near divergence that training at it often fails.
 
 use nanprobe_checks::Real;
 use nanprobe_checks::evidence::{LearningRateSweep, Suggestion, SweepCurve};
@@ -97,7 +98,8 @@ fn read(curve: &SweepCurve) -> Option<Reading> {
     let diverges = (best..losses.len()).find(|&i| losses[i] > 1.1 * first).map(|i| curve.lr[i].0);
     // A curve that ended early ended because it diverged.
     let diverges = diverges.or_else(|| curve.lr.last().map(|lr| lr.0).filter(|lr| *lr < HIGH * 0.99));
-    Some(Reading { valley: point(0.5), start: point(1.0 / 6.0), minimum: curve.lr[best].0, diverges })
+    let valley = point(0.5).min(curve.lr[best].0 / 10.0);
+    Some(Reading { valley, start: point(1.0 / 6.0), minimum: curve.lr[best].0, diverges })
 }
 
 fn suggest(curves: &[SweepCurve]) -> Option<Suggestion> {

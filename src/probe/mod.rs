@@ -6,6 +6,7 @@
 
 use std::time::{Duration, Instant};
 
+use nanprobe_checks::Remedy;
 use nanprobe_checks::evidence::{Measurement, Record};
 use thiserror::Error;
 
@@ -28,10 +29,11 @@ mod non_finite;
 mod parameters;
 mod permuted_labels;
 mod plan;
+mod serve;
 mod training;
 
 pub use lab::Lab;
-pub use training::{Trial, run_trial};
+pub use serve::serve;
 
 /// Why nothing more can be measured.
 #[derive(Debug, Error)]
@@ -112,6 +114,16 @@ pub fn measure(settings: &Settings, sink: &mut dyn Sink) -> Result<Lab, ProbeErr
         sink.record(record(&lab.job)?)?;
     }
     Ok(lab)
+}
+
+/// What can be seen of the job with remedies applied: the evidence of one observed training.
+fn observe(lab: &Lab, remedies: &[Remedy], sink: &mut dyn Sink) -> Result<(), ProbeError> {
+    let mut treated = lab.treated(remedies);
+    treated.plan.seeds = 1;
+    take(sink, "looking at the mended inputs", || input_statistics::measure(&treated))?;
+    take(sink, "looking at the mended parameters", || parameters::measure(&treated))?;
+    take(sink, "measuring the mended initial loss", || initial_loss::measure(&treated))?;
+    training::measure(&mut treated, sink)
 }
 
 fn record<M: Measurement>(measurement: &M) -> Result<Record, ProbeError> {

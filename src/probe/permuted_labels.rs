@@ -13,7 +13,7 @@ use crate::model::scalar;
 use crate::train::{Samples, Sampler, evaluate, train};
 use crate::zoo::Shape;
 
-const STEPS: usize = 150;
+const STEPS: usize = 120;
 const SEEDS: usize = 2;
 /// Side of the reference learner's input in pixels: enough for most classes, and cheap.
 const SIDE: i64 = 32;

@@ -2,12 +2,11 @@
 
 use nanprobe_checks::Remedy;
 use nanprobe_checks::evidence::{Activations, Logits, Measurement, NonFinite, Record, Training, TrainingRun};
-use serde::{Deserialize, Serialize};
 
 use super::gradients::Updates;
 use super::{Lab, ProbeError, Sink, activations, gradients, logits, non_finite, record};
 use crate::graph::Network;
-use crate::model::{Treatment, build};
+use crate::worker::Trial;
 use crate::train::{Curve, Hook, Sampler, evaluate, train};
 
 /// Trains once a seed; the first training is looked at from inside as well.
@@ -29,7 +28,7 @@ pub fn measure(lab: &mut Lab, sink: &mut dyn Sink) -> Result<(), ProbeError> {
             break;
         }
         sink.stage(&format!("training by your recipe, seed {} of {}", repetition + 1, lab.plan.seeds));
-        runs.push(run(lab, &Treatment::none(lab.recipe()), repetition, &mut ())?.0);
+        runs.push(run(lab, repetition, &mut ())?.0);
     }
     let training = Training { steps: lab.plan.steps as u64, batch_size: lab.recipe().batch_size as u64, runs };
     sink.record(record(&training)?)
@@ -43,7 +42,7 @@ fn observed_run(lab: &Lab, sink: &mut dyn Sink) -> Result<TrainingRun, ProbeErro
     drop(fresh);
 
     let mut updates = Updates::default();
-    let (run, network, curve) = run(lab, &Treatment::none(lab.recipe()), 0, &mut updates)?;
+    let (run, network, curve) = run(lab, 0, &mut updates)?;
     updates.complete(&mut gradients);
     sink.record(record(&gradients)?)?;
     sink.record(record(&non_finite::measure(lab, &network, &curve)?)?)?;
@@ -60,12 +59,12 @@ fn observed_run(lab: &Lab, sink: &mut dyn Sink) -> Result<TrainingRun, ProbeErro
     Ok(run)
 }
 
-/// One short training of a treated recipe.
-fn run(lab: &Lab, treatment: &Treatment, repetition: usize, hook: &mut dyn Hook) -> Result<(TrainingRun, Network, Curve), ProbeError> {
+/// One short training of the recipe in force.
+fn run(lab: &Lab, repetition: usize, hook: &mut dyn Hook) -> Result<(TrainingRun, Network, Curve), ProbeError> {
     let seed = lab.seed(repetition);
-    let recipe = &treatment.recipe;
-    let network = build(treatment, lab.shape, lab.device, seed)?.network;
-    let mut sampler = if treatment.balance {
+    let recipe = lab.recipe();
+    let network = lab.model(repetition)?.network;
+    let mut sampler = if lab.treatment.balance {
         Sampler::balanced(&lab.train, recipe.batch_size, seed)?
     } else {
         Sampler::new(&lab.train, recipe.batch_size, recipe.shuffle, seed)
@@ -81,22 +80,16 @@ fn run(lab: &Lab, treatment: &Treatment, repetition: usize, hook: &mut dyn Hook)
     Ok((run, network, curve))
 }
 
-/// The baseline's training with remedies applied, same seeds, samples and steps.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Trial {
-    /// One entry a seed; fewer than asked where the time ran out.
-    pub runs: Vec<TrainingRun>,
-}
-
-/// Trains the recipe with `remedies` on the baseline's first `seeds` seeds.
-pub fn run_trial(lab: &Lab, remedies: &[Remedy], seeds: usize) -> Result<Trial, ProbeError> {
-    let treatment = Treatment::of(lab.recipe(), remedies);
+/// The baseline's training with remedies applied, same samples and steps, on the baseline's first
+/// `seeds` seeds; fewer where the time runs out.
+pub fn trial(lab: &Lab, remedies: &[Remedy], seeds: usize) -> Result<Trial, ProbeError> {
+    let treated = lab.treated(remedies);
     let mut runs = Vec::new();
     for repetition in 0..seeds {
         if repetition > 0 && lab.clock.past(0.97) {
             break;
         }
-        runs.push(run(lab, &treatment, repetition, &mut ())?.0);
+        runs.push(run(&treated, repetition, &mut ())?.0);
     }
     Ok(Trial { runs })
 }

@@ -32,7 +32,7 @@ pub struct SweepCurve {
 /// A learning rate with a range over seeds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Suggestion {
-    /// Geometric mean over the seeds of the point a half of the way down the longest fall (fastai's valley).
+    /// Geometric mean over the seeds of the point a half of the way down the longest fall (fastai's valley), or a tenth of the rate with the least loss where that is less.
     pub valley: Real,
     /// Smallest valley of any seed, at most the start of the steep part.
     pub low: Real,

@@ -1,0 +1,206 @@
+//! Ranking: from judgements and experiments to the diagnosis.
+
+use std::cmp::Reverse;
+
+use nanprobe_checks::evidence::{ClassCounts, Job, Memorise, PermutedLabels, Training};
+use nanprobe_checks::{AnyCheck, Evidence, Judgement, Outcome, Real, Severity};
+
+use crate::diagnosis::{Diagnosis, Fix, JobReport, RunReport, SCHEMA, Status, Symptom, Verdict};
+use crate::experiment;
+
+/// A training counts as learning from here on, as a share of the way from guessing to perfect.
+const LEARNS: f64 = 0.25;
+
+/// A check and its answer to the evidence.
+pub struct Judged {
+    /// The check.
+    pub check: &'static dyn AnyCheck,
+    /// Its answer.
+    pub outcome: Outcome,
+}
+
+/// Puts the verdicts in order and says it in a sentence. `mended` is what the checks say of the job with
+/// the chosen fixes applied.
+pub fn rank(evidence: &Evidence, judged: Vec<Judged>, outcome: &experiment::Outcome, mended: Option<&[Judged]>, run: RunReport) -> Diagnosis {
+    let symptom = symptom(evidence);
+    let fixed: Vec<&str> = outcome.path.iter().map(|&(index, _)| outcome.decisions[index].check).collect();
+    let mut verdicts: Vec<(Verdict, f64)> =
+        judged.iter().map(|j| (verdict(j, evidence, outcome), j.finding().map_or(0.0, |finding| finding.strength))).collect();
+
+    // A finding that is gone in the mended training is a consequence of what was mended.
+    if let (Some(mended), Some(first)) = (mended, fixed.first()) {
+        for (verdict, _) in &mut verdicts {
+            let own = fixed.contains(&verdict.check.as_str());
+            let gone = mended.iter().any(|j| j.check.name() == verdict.check && matches!(j.outcome, Outcome::Judged(Judgement::Clear { .. })));
+            let alternative = verdict.status == Status::Confirmed;
+            if !own && verdict.status.is_finding() && (gone || alternative) {
+                verdict.explained_by = Some((*first).to_owned());
+            }
+        }
+    }
+
+    let mends = outcome.path.last().is_some_and(|&(_, accuracy)| learns(accuracy, evidence));
+    verdicts.sort_by_key(|(verdict, strength)| {
+        let place = fixed.iter().position(|check| *check == verdict.check);
+        // What no experiment can mend comes first, unless the fixes make the training learn without it.
+        let blocking = verdict.status == Status::Suspected && verdict.severity == Some(Severity::Error) && !mends;
+        let group = match verdict.status {
+            _ if verdict.explained_by.is_some() => 3,
+            Status::Suspected if blocking => 0,
+            Status::Confirmed | Status::Contributing => 1,
+            Status::Suspected => 2,
+            Status::Harmless => 4,
+            Status::NotMeasured => 5,
+            Status::Clear => 6,
+        };
+        let gain = verdict.effect.as_ref().map_or(0.0, |effect| effect.after.0 - effect.before.0);
+        (group, place.unwrap_or(usize::MAX), Reverse(verdict.severity), Reverse((gain * 1e6) as i64), Reverse((strength * 1e6) as i64))
+    });
+    let mut verdicts: Vec<Verdict> = verdicts.into_iter().map(|(verdict, _)| verdict).collect();
+    let findings = verdicts.iter_mut().filter(|verdict| verdict.status.is_finding());
+    for (rank, verdict) in (1..).zip(findings) {
+        verdict.rank = Some(rank);
+    }
+
+    let fixes: Vec<Fix> = outcome
+        .path
+        .iter()
+        .map(|&(index, accuracy)| {
+            let check = outcome.decisions[index].check;
+            let remedy = verdicts.iter().find(|v| v.check == check).map(|v| v.remedy.clone()).unwrap_or_default();
+            Fix { check: check.to_owned(), remedy, accuracy: Real(accuracy) }
+        })
+        .collect();
+    let headline = headline(evidence, symptom.as_ref(), &verdicts, &fixes, &run);
+    Diagnosis { schema: SCHEMA.to_owned(), headline, symptom, verdicts, fixes, job: evidence.get::<Job>().map(JobReport::of), run }
+}
+
+fn verdict(judged: &Judged, evidence: &Evidence, outcome: &experiment::Outcome) -> Verdict {
+    let check = judged.check;
+    let mut verdict = Verdict {
+        rank: None,
+        check: check.name().to_owned(),
+        family: check.family().to_owned(),
+        status: Status::Clear,
+        severity: None,
+        effect: None,
+        message: String::new(),
+        measured: String::new(),
+        remedy: String::new(),
+        edit: None,
+        location: None,
+        explained_by: None,
+    };
+    match &judged.outcome {
+        Outcome::Judged(Judgement::Clear { measured }) => verdict.measured.clone_from(measured),
+        Outcome::NotMeasured { missing } => {
+            verdict.status = Status::NotMeasured;
+            let why = |name: &&str| match evidence.failures.get(*name) {
+                Some(why) => format!("{name} could not be measured: {why}"),
+                None => format!("{name} was not measured"),
+            };
+            verdict.message = missing.iter().map(why).collect::<Vec<_>>().join("; ");
+        }
+        Outcome::Judged(Judgement::Suspect(finding)) => {
+            let decision = outcome.decisions.iter().find(|decision| decision.check == check.name());
+            verdict.status = decision.map_or(Status::Suspected, |decision| decision.status);
+            verdict.effect = decision.and_then(|decision| decision.effect.clone());
+            verdict.severity = Some(finding.severity);
+            verdict.message.clone_from(&finding.message);
+            verdict.measured.clone_from(&finding.measured);
+            verdict.remedy.clone_from(&finding.fix);
+            verdict.edit.clone_from(&finding.remedy);
+            verdict.location.clone_from(&finding.location);
+        }
+    }
+    verdict
+}
+
+fn symptom(evidence: &Evidence) -> Option<Symptom> {
+    let training = evidence.get::<Training>()?;
+    let first = training.runs.first()?;
+    let counts = evidence.get::<ClassCounts>();
+    let classes = counts.map_or(first.held_out.confusion.len(), |counts| counts.classes.len()).max(1);
+    let (accuracy, interval) = training.accuracy();
+    let mut confusion = first.held_out.confusion.clone();
+    for run in &training.runs[1..] {
+        for (sum, row) in confusion.iter_mut().zip(&run.held_out.confusion) {
+            sum.iter_mut().zip(row).for_each(|(sum, count)| *sum += count);
+        }
+    }
+    Some(Symptom {
+        accuracy: accuracy.into(),
+        balanced_accuracy: training.mean(|run| run.held_out.balanced_accuracy()).into(),
+        interval,
+        chance: (1.0 / classes as f64).into(),
+        majority_rate: counts.map_or(0.0, ClassCounts::majority_rate).into(),
+        loss: training.mean(nanprobe_checks::evidence::TrainingRun::final_loss).into(),
+        ln_classes: (classes as f64).ln().into(),
+        confusion,
+        samples: first.held_out.samples,
+        seeds: training.runs.len() as u64,
+        steps: training.steps,
+        losses: first.loss.clone(),
+    })
+}
+
+/// Whether a balanced accuracy is well above guessing.
+fn learns(balanced_accuracy: f64, evidence: &Evidence) -> bool {
+    let classes = evidence.get::<ClassCounts>().map_or(2, |counts| counts.classes.len()).max(2) as f64;
+    (balanced_accuracy - 1.0 / classes) / (1.0 - 1.0 / classes) >= LEARNS
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.0}%", 100.0 * share)
+}
+
+fn headline(evidence: &Evidence, symptom: Option<&Symptom>, verdicts: &[Verdict], fixes: &[Fix], run: &RunReport) -> String {
+    let top = verdicts.iter().find(|verdict| verdict.rank == Some(1));
+    match (symptom, top, fixes) {
+        (Some(symptom), Some(top), [.., last]) if fixes[0].check == top.check => {
+            let before = percent(symptom.balanced_accuracy.0);
+            let what = if fixes.len() == 1 { "Fix 1 thing".to_owned() } else { format!("Fix {} things", fixes.len()) };
+            format!("{what}: {before} -> {} in this probe. First: {} ({})", percent(last.accuracy.0), top.remedy, top.check)
+        }
+        (_, Some(top), _) if top.severity >= Some(Severity::Warning) => {
+            let sure = if top.effect.is_some() { "" } else { "Most likely: " };
+            format!("{sure}{} ({}). {}", top.message, top.measured, top.remedy)
+        }
+        (None, _, _) => match run.problems.first() {
+            Some(problem) => format!("Not enough could be measured: {problem}"),
+            None => "Not enough was measured to say what the training does".to_owned(),
+        },
+        (Some(symptom), _, _) if learns(symptom.balanced_accuracy.0, evidence) => format!(
+            "Nothing is wrong: the model learns, {} held-out accuracy (95% {}..{}, guessing {}) after {} steps",
+            percent(symptom.accuracy.0),
+            percent(symptom.interval.low),
+            percent(symptom.interval.high).trim_end_matches('%'),
+            percent(symptom.chance.0),
+            symptom.steps
+        ),
+        (Some(symptom), _, _) => unexplained(evidence, symptom),
+    }
+}
+
+/// No known fault, and it does not learn: what rules the rest out, and what is left.
+fn unexplained(evidence: &Evidence, symptom: &Symptom) -> String {
+    let mut ruled_out = Vec::new();
+    if let Some(memorise) = evidence.get::<Memorise>() {
+        let left = memorise.remaining();
+        ruled_out.push(if left < 0.1 {
+            format!("it learns {} samples by heart, so model, loss and optimizer work", memorise.samples)
+        } else {
+            format!("it does not even learn {} samples by heart in {} steps", memorise.samples, memorise.steps)
+        });
+    }
+    if let Some(labels) = evidence.get::<PermutedLabels>().filter(|labels| !labels.contests.is_empty()) {
+        let given = labels.contests.iter().map(|c| c.given.balanced_accuracy()).sum::<f64>() / labels.contests.len() as f64;
+        ruled_out.push(format!("a small reference network reaches {} on your labels", percent(given)));
+    }
+    format!(
+        "No known fault, yet it stays at {} after {} steps: {}. What is left: more steps, more data, pretrained weights",
+        percent(symptom.accuracy.0),
+        symptom.steps,
+        ruled_out.join("; ")
+    )
+}
