@@ -9,7 +9,9 @@ use clap::Parser;
 use nanprobe::cli::{Cli, Command, Demo, Diagnose, Explain, Format, Judge, Measure, ReportArgs};
 use nanprobe::config::{FailOn, GateSettings, Settings};
 use nanprobe::diagnosis::Diagnosis;
-use nanprobe::report::{self, Progress, TableOptions};
+#[cfg(feature = "engine")]
+use nanprobe::report::Progress;
+use nanprobe::report::{self, TableOptions};
 use nanprobe::{demo, exit};
 
 fn main() -> ExitCode {
@@ -140,7 +142,11 @@ fn give(diagnosis: &Diagnosis, args: &ReportArgs, fail_on: FailOn) -> Result<u8>
     };
     match &args.output {
         Some(path) => std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?,
-        None => drop(show(&text)?),
+        None => match show(&text) {
+            // The reader is gone; the finding still stands.
+            Err(error) if is_closed_pipe(&error) => {}
+            shown => drop(shown?),
+        },
     }
     Ok(exit::of(diagnosis, fail_on))
 }

@@ -340,11 +340,13 @@ impl Optimizer {
         Ok(())
     }
 
-    fn zero_grad(&self) -> Result<(), GraphError> {
+    /// Clears the gradients.
+    pub fn zero_grad(&self) -> Result<(), GraphError> {
         Ok(self.inner.zero_grad()?)
     }
 
-    fn step(&self) -> Result<(), GraphError> {
+    /// Updates the parameters by their gradients.
+    pub fn step(&self) -> Result<(), GraphError> {
         Ok(self.inner.step()?)
     }
 }

@@ -258,7 +258,7 @@ fn a_pipe_into_head_ends_quietly() {
     let script = format!("'{PROGRAM}' checks | head -1");
     let output = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
-    assert_eq!(output.stdout.iter().filter(|byte| **byte == b'\n').count(), 1);
+    assert_eq!(String::from_utf8(output.stdout).unwrap().lines().count(), 1);
 }
 
 #[cfg(not(feature = "engine"))]

@@ -18,7 +18,7 @@ const TURN: f64 = 0.25;
 /// Largest change that noise makes to a pixel's channel, of 255.
 const NOISE: f64 = 30.0;
 /// Points per pixel and axis at which coverage is sampled, for smooth edges.
-const SUPERSAMPLING: u32 = 3;
+const SUPERSAMPLING: u32 = 2;
 
 /// The classes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +72,8 @@ pub(super) fn draw(shape: Shape, rng: &mut StdRng) -> RgbImage {
     let (sin, cos) = rng.random_range(-TURN..TURN).sin_cos();
     let ground: [f64; 3] = std::array::from_fn(|_| rng.random_range(20.0..90.0));
     let colour: [f64; 3] = std::array::from_fn(|_| rng.random_range(110.0..250.0));
+    let mut noise = [0_u8; (SIDE * SIDE * 3) as usize];
+    rng.fill(&mut noise[..]);
     RgbImage::from_fn(SIDE, SIDE, |px, py| {
         let points = (0..SUPERSAMPLING * SUPERSAMPLING).filter(|point| {
             let at = |pixel: u32, step: u32| f64::from(pixel) + (f64::from(step) + 0.5) / f64::from(SUPERSAMPLING);
@@ -79,8 +81,9 @@ pub(super) fn draw(shape: Shape, rng: &mut StdRng) -> RgbImage {
             shape.covers(x * cos + y * sin, y * cos - x * sin, area)
         });
         let coverage = points.count() as f64 / f64::from(SUPERSAMPLING * SUPERSAMPLING);
+        let first = ((py * SIDE + px) * 3) as usize;
         Rgb(std::array::from_fn(|c| {
-            let value = ground[c] + coverage * (colour[c] - ground[c]) + rng.random_range(-NOISE..NOISE);
+            let value = ground[c] + coverage * (colour[c] - ground[c]) + NOISE * (f64::from(noise[first + c]) / 127.5 - 1.0);
             value.round().clamp(0.0, 255.0) as u8
         }))
     })

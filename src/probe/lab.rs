@@ -1,6 +1,6 @@
 //! What the measurements share.
 
-use nanprobe_checks::evidence::{Job, ModelSummary, Run, SourceSummary};
+use nanprobe_checks::evidence::{Job, ModelSummary, Run, SourceSummary, TrainingRun};
 use nanprobe_checks::Remedy;
 use nanprobe_checks::recipe::Recipe;
 use tch::{Device, Tensor};
@@ -35,6 +35,8 @@ pub struct Lab {
     pub clock: Clock,
     /// What was skipped, in words.
     pub skipped: Vec<String>,
+    /// The first seed's training by the recipe in force, once it is made.
+    pub first_run: Option<TrainingRun>,
 }
 
 impl Lab {
@@ -44,6 +46,10 @@ impl Lab {
         let seed = settings.run.seed;
         let architecture = architecture::find(&settings.recipe.model.name).map_err(ModelError::from)?;
         let device = device(&settings.run.device)?;
+        // A small network's operators are too short to share: waiting for a second thread costs more than it does.
+        if architecture.any_channels && std::env::var_os("OMP_NUM_THREADS").is_none() {
+            tch::set_num_threads(1);
+        }
 
         sink.stage("listing the data");
         let listing = Listing::open(&settings.data.path, &settings.data)?;
@@ -94,7 +100,7 @@ impl Lab {
         let job = Job { recipe, source, model, run };
         sink.record(record(&job)?)?;
         let treatment = Treatment::none(&job.recipe);
-        Ok(Self { job, treatment, train, held_out, shape, device, plan, clock, skipped: vec![] })
+        Ok(Self { job, treatment, train, held_out, shape, device, plan, clock, skipped: vec![], first_run: None })
     }
 
     /// The same job with remedies applied, on the same samples.
@@ -106,6 +112,7 @@ impl Lab {
             held_out: self.held_out.shallow_clone(),
             plan: self.plan.clone(),
             skipped: vec![],
+            first_run: None,
             ..*self
         }
     }

@@ -50,6 +50,9 @@ pub enum ProbeError {
     /// No such device.
     #[error("device `{0}` is not available; use `--device cpu`")]
     Device(String),
+    /// A measurement that another one builds on.
+    #[error("{0} is missing")]
+    Missing(&'static str),
     /// Evidence that cannot be written.
     #[error("cannot write evidence: {0}")]
     Write(String),

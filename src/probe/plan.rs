@@ -12,8 +12,8 @@ use tch::{Device, Kind, Tensor};
 
 /// Steps of one short training: 60 separate the usual faults from a healthy run (see docs/how-verdicts-are-made.md).
 const MIN_STEPS: usize = 60;
-/// More steps than this add little in a probe of 1,000 samples (6 epochs at batch 32).
-const MAX_STEPS: usize = 180;
+/// More steps than this add little in a probe of 1,000 samples (4 epochs at batch 32).
+const MAX_STEPS: usize = 120;
 /// Steps of the whole diagnosis, as a multiple of one training's: baseline seeds, sweep, controls, experiments.
 const TRAININGS: f64 = 12.0;
 /// Share of the budget that training steps may take.

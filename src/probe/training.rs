@@ -21,6 +21,7 @@ pub fn measure(lab: &mut Lab, sink: &mut dyn Sink) -> Result<(), ProbeError> {
             return Ok(());
         }
     };
+    lab.first_run = Some(first.clone());
     let mut runs = vec![first];
     for repetition in 1..lab.plan.seeds {
         if lab.clock.past(0.35) {
