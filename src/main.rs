@@ -62,7 +62,9 @@ fn diagnose(settings: &Settings, quiet: bool) -> Result<Diagnosis> {
 
 #[cfg(not(feature = "engine"))]
 fn diagnose(_: &Settings, _: bool) -> Result<Diagnosis> {
-    anyhow::bail!("this nanprobe was built without its engine and cannot train; build it with `cargo build --release`, or judge stored evidence with `nanprobe judge FILE`")
+    anyhow::bail!(
+        "this nanprobe was built without its engine and cannot train; build it with `cargo build --release`, or judge stored evidence with `nanprobe judge FILE`"
+    )
 }
 
 #[cfg(feature = "engine")]

@@ -21,7 +21,13 @@ pub struct Judged {
 
 /// Puts the verdicts in order and says it in a sentence. `mended` is what the checks say of the job with
 /// the chosen fixes applied.
-pub fn rank(evidence: &Evidence, judged: Vec<Judged>, outcome: &experiment::Outcome, mended: Option<&[Judged]>, run: RunReport) -> Diagnosis {
+pub fn rank(
+    evidence: &Evidence,
+    judged: Vec<Judged>,
+    outcome: &experiment::Outcome,
+    mended: Option<&[Judged]>,
+    run: RunReport,
+) -> Diagnosis {
     let symptom = symptom(evidence);
     let fixed: Vec<&str> = outcome.path.iter().map(|&(index, _)| outcome.decisions[index].check).collect();
     let mut verdicts: Vec<(Verdict, f64)> =
@@ -31,7 +37,8 @@ pub fn rank(evidence: &Evidence, judged: Vec<Judged>, outcome: &experiment::Outc
     if let (Some(mended), Some(first)) = (mended, fixed.first()) {
         for (verdict, _) in &mut verdicts {
             let own = fixed.contains(&verdict.check.as_str());
-            let gone = mended.iter().any(|j| j.check.name() == verdict.check && matches!(j.outcome, Outcome::Judged(Judgement::Clear { .. })));
+            let gone =
+                mended.iter().any(|j| j.check.name() == verdict.check && matches!(j.outcome, Outcome::Judged(Judgement::Clear { .. })));
             let alternative = verdict.status == Status::Confirmed;
             if !own && verdict.status.is_finding() && (gone || alternative) {
                 verdict.explained_by = Some((*first).to_owned());

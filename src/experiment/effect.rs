@@ -27,8 +27,7 @@ pub fn effect(before: &[TrainingRun], after: &[TrainingRun], with: Vec<String>) 
     let pairs: Vec<(&TrainingRun, &TrainingRun)> = before.iter().zip(after).collect();
     let (first, _) = pairs.first()?;
     let n = pairs.len() as f64;
-    let differences: Vec<f64> =
-        pairs.iter().map(|(b, a)| a.held_out.balanced_accuracy() - b.held_out.balanced_accuracy()).collect();
+    let differences: Vec<f64> = pairs.iter().map(|(b, a)| a.held_out.balanced_accuracy() - b.held_out.balanced_accuracy()).collect();
     let mean = differences.iter().sum::<f64>() / n;
     let between_seeds = differences.iter().map(|d| (d - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
     let (p, q) = (accuracy(before), accuracy(after));

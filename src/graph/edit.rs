@@ -77,8 +77,12 @@ fn insert_detach(graph: &mut Graph, index: usize) {
         *read += 1;
     }
     let module = graph.nodes[index].module.clone();
-    let node =
-        Node { name: format!("{module}.detach"), target: "aten.detach.default".to_owned(), args: vec![Arg::Value(Value::Node(index))], module };
+    let node = Node {
+        name: format!("{module}.detach"),
+        target: "aten.detach.default".to_owned(),
+        args: vec![Arg::Value(Value::Node(index))],
+        module,
+    };
     graph.nodes.insert(at, node);
     replace(graph, Value::Node(index), Value::Node(at), at);
 }

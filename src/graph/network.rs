@@ -57,11 +57,7 @@ impl Network {
         let kernels = graph.nodes.iter().map(compile).collect::<Result<_, _>>()?;
         let dying = last_readers(&graph);
         let parameters = graph.parameters.iter().map(|p| draw(&p.shape, p.fill, device)).collect::<Result<_, _>>()?;
-        let buffers = graph
-            .buffers
-            .iter()
-            .map(|b| Tensor::f_full(&b.shape, b.value, (Kind::Float, device)))
-            .collect::<Result<_, _>>()?;
+        let buffers = graph.buffers.iter().map(|b| Tensor::f_full(&b.shape, b.value, (Kind::Float, device))).collect::<Result<_, _>>()?;
         Ok(Self { graph, parameters, buffers, kernels, dying })
     }
 

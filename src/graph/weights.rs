@@ -42,7 +42,9 @@ pub enum WeightsError {
         source: safetensors::SafeTensorError,
     },
     /// It belongs to another architecture.
-    #[error("{path} holds none of the parameters of `{model}`, such as `{expected}`; it holds `{found}`: use the --model it was saved from")]
+    #[error(
+        "{path} holds none of the parameters of `{model}`, such as `{expected}`; it holds `{found}`: use the --model it was saved from"
+    )]
     OtherModel {
         /// The file.
         path: PathBuf,
@@ -123,7 +125,8 @@ pub fn load(network: &mut Network, path: &Path) -> Result<Loaded, WeightsError> 
         }
     }
     let known = |key: &str| graph.parameters.iter().any(|p| p.name == key) || graph.buffers.iter().any(|b| b.name == key);
-    loaded.unused = file.names().into_iter().filter(|key| !known(key) && !key.ends_with("num_batches_tracked")).map(ToString::to_string).collect();
+    loaded.unused =
+        file.names().into_iter().filter(|key| !known(key) && !key.ends_with("num_batches_tracked")).map(ToString::to_string).collect();
     loaded.unused.sort();
     if loaded.parameters.iter().all(|taken| !taken) && loaded.reshaped.is_empty() {
         return Err(WeightsError::OtherModel {

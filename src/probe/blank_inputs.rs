@@ -5,7 +5,7 @@ use tch::Kind;
 
 use super::{Lab, ProbeError};
 use crate::graph::GraphError;
-use crate::train::{Samples, Sampler, evaluate, train};
+use crate::train::{Sampler, Samples, evaluate, train};
 
 pub fn measure(lab: &Lab) -> Result<BlankInputs, ProbeError> {
     let (blank_train, blank_held_out) = (blank(&lab.train)?, blank(&lab.held_out)?);

@@ -19,7 +19,8 @@ pub fn measure(lab: &Lab) -> Result<InputStatistics, ProbeError> {
     let indices: Vec<i64> = (0..count).map(|i| (i * total / count) as i64).collect();
     let (inputs, _) = lab.train.batch(&indices, lab.recipe().normalize)?;
     let channels = (0..inputs.size()[1]).map(|c| channel(&inputs.f_select(1, c)?)).collect::<Result<_, GraphError>>()?;
-    let pixels = lab.train.pixels().f_index_select(0, &Tensor::f_from_slice(&indices).map_err(GraphError::from)?).map_err(GraphError::from)?;
+    let pixels =
+        lab.train.pixels().f_index_select(0, &Tensor::f_from_slice(&indices).map_err(GraphError::from)?).map_err(GraphError::from)?;
     let (between_samples, constant_share, non_finite_share) = spread(&inputs)?;
     Ok(InputStatistics {
         samples: count as u64,

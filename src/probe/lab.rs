@@ -1,7 +1,7 @@
 //! What the measurements share.
 
-use nanprobe_checks::evidence::{Job, ModelSummary, Run, SourceSummary, TrainingRun};
 use nanprobe_checks::Remedy;
+use nanprobe_checks::evidence::{Job, ModelSummary, Run, SourceSummary, TrainingRun};
 use nanprobe_checks::recipe::Recipe;
 use tch::{Device, Tensor};
 

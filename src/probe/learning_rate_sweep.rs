@@ -44,7 +44,12 @@ fn curve(lab: &Lab, repetition: usize) -> Result<SweepCurve, ProbeError> {
     // Shuffled whatever the recipe says: a sorted order moves the loss more than the rate does.
     let mut sampler = Sampler::new(&lab.train, recipe.batch_size, true, lab.seed(repetition));
     let steps = lab.plan.sweep_steps;
-    let mut ramp = Ramp { steps, curve: SweepCurve { seed: lab.seed(repetition), lr: vec![], loss: vec![], smoothed: vec![] }, average: 0.0, best: f64::INFINITY };
+    let mut ramp = Ramp {
+        steps,
+        curve: SweepCurve { seed: lab.seed(repetition), lr: vec![], loss: vec![], smoothed: vec![] },
+        average: 0.0,
+        best: f64::INFINITY,
+    };
     train(&network, &lab.train, &recipe, &mut sampler, steps, &mut ramp)?;
     Ok(ramp.curve)
 }
@@ -133,7 +138,15 @@ mod tests {
 
     #[test]
     fn the_valley_lies_on_the_slope() {
-        let curve = synthetic(|lr| if lr < 1e-4 { 0.7 } else if lr < 1e-1 { 0.7 - 0.2 * (lr / 1e-4).log10() / 3.0 } else { 5.0 });
+        let curve = synthetic(|lr| {
+            if lr < 1e-4 {
+                0.7
+            } else if lr < 1e-1 {
+                0.7 - 0.2 * (lr / 1e-4).log10() / 3.0
+            } else {
+                5.0
+            }
+        });
         let suggestion = suggest(&[curve]).unwrap();
         assert!(suggestion.low.0 <= suggestion.valley.0 && suggestion.valley.0 <= suggestion.high.0);
         assert!((1e-4..1e-1).contains(&suggestion.valley.0), "{suggestion:?}");

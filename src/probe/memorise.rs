@@ -29,7 +29,8 @@ pub fn measure(lab: &Lab) -> Result<Memorise, ProbeError> {
     let everything: Vec<i64> = (0..count as i64).collect();
     let (inputs, targets) = few.batch(&everything, recipe.normalize)?;
     let outputs = no_grad(|| network.forward(&inputs, Mode::Train, None))?;
-    let right = predictions(recipe.loss, &outputs)?.f_eq_tensor(&targets).and_then(|r| r.f_to_kind(tch::Kind::Float)?.f_mean(tch::Kind::Float));
+    let right =
+        predictions(recipe.loss, &outputs)?.f_eq_tensor(&targets).and_then(|r| r.f_to_kind(tch::Kind::Float)?.f_mean(tch::Kind::Float));
     Ok(Memorise {
         samples: count as u64,
         steps: curve.loss.len() as u64,

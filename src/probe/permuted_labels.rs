@@ -10,7 +10,7 @@ use tch::Kind;
 use super::{Lab, ProbeError};
 use crate::graph::{Builder, Conv, Graph, GraphError, Network, Value};
 use crate::model::scalar;
-use crate::train::{Samples, Sampler, evaluate, train};
+use crate::train::{Sampler, Samples, evaluate, train};
 use crate::zoo::Shape;
 
 const STEPS: usize = 120;

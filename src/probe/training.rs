@@ -6,8 +6,8 @@ use nanprobe_checks::evidence::{Activations, Logits, Measurement, NonFinite, Rec
 use super::gradients::Updates;
 use super::{Lab, ProbeError, Sink, activations, gradients, logits, non_finite, record};
 use crate::graph::Network;
-use crate::worker::Trial;
 use crate::train::{Curve, Hook, Sampler, evaluate, train};
+use crate::worker::Trial;
 
 /// Trains once a seed; the first training is looked at from inside as well.
 pub fn measure(lab: &mut Lab, sink: &mut dyn Sink) -> Result<(), ProbeError> {

@@ -39,9 +39,7 @@ pub fn compile(args: Args) -> Result<Option<Kernel>, GraphError> {
         }
         "aten.dropout.default" => {
             let (x, p) = (args.tensor(0)?, args.float_or(1, 0.5)?);
-            Box::new(move |v, mode| {
-                if mode == Mode::Train && p > 0.0 { v.get(x).f_dropout(p, true) } else { Ok(v.get(x).shallow_clone()) }
-            })
+            Box::new(move |v, mode| if mode == Mode::Train && p > 0.0 { v.get(x).f_dropout(p, true) } else { Ok(v.get(x).shallow_clone()) })
         }
         _ => return Ok(None),
     };
