@@ -41,7 +41,7 @@ pub fn diagnose(settings: &Settings, progress: &mut dyn FnMut(&str)) -> Diagnosi
     }
     let mended = mended.map(|evidence| judge(&evidence, &settings.gate, &settings.limits, &mut problems));
     let run = RunReport { conditions: conditions(&evidence, settings), spent: start.elapsed().as_secs_f64(), problems };
-    rank(&evidence, judged, &outcome, mended.as_deref(), run)
+    rank(&evidence, &judged, &outcome, mended.as_deref(), run)
 }
 
 /// Judges stored evidence: the same without experiments.
@@ -54,7 +54,7 @@ pub fn judge_stored(text: &str, gate: &Gate, limits: &BTreeMap<String, serde_jso
     let judged = judge(&evidence, gate, limits, &mut problems);
     let conditions = evidence.get::<Job>().map(|job| job.run.clone()).unwrap_or_default();
     let run = RunReport { conditions, spent: 0.0, problems };
-    Ok(rank(&evidence, judged, &experiment::Outcome::default(), None, run))
+    Ok(rank(&evidence, &judged, &experiment::Outcome::default(), None, run))
 }
 
 /// Takes evidence in until all is measured.

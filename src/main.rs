@@ -67,23 +67,28 @@ fn diagnose(_: &Settings, _: bool) -> Result<Diagnosis> {
     )
 }
 
+/// Evidence to standard output, progress to standard error.
+#[cfg(feature = "engine")]
+struct Stream(Progress);
+
+#[cfg(feature = "engine")]
+impl nanprobe::probe::Sink for Stream {
+    fn record(&mut self, record: nanprobe_checks::evidence::Record) -> Result<(), nanprobe::probe::ProbeError> {
+        let write = |error: String| nanprobe::probe::ProbeError::Write(error);
+        let line = serde_json::to_string(&record).map_err(|error| write(error.to_string()))?;
+        writeln!(std::io::stdout(), "{line}").map_err(|error| write(error.to_string()))
+    }
+
+    fn stage(&mut self, text: &str) {
+        self.0.stage(text);
+    }
+}
+
 #[cfg(feature = "engine")]
 fn run_measure(args: &Measure, cwd: &Path) -> Result<u8> {
     if args.worker {
         nanprobe::probe::serve(std::io::stdin().lock(), std::io::stdout().lock())?;
         return Ok(exit::CLEAN);
-    }
-    struct Stream(Progress);
-    impl nanprobe::probe::Sink for Stream {
-        fn record(&mut self, record: nanprobe_checks::evidence::Record) -> Result<(), nanprobe::probe::ProbeError> {
-            let write = |error: String| nanprobe::probe::ProbeError::Write(error);
-            let line = serde_json::to_string(&record).map_err(|error| write(error.to_string()))?;
-            writeln!(std::io::stdout(), "{line}").map_err(|error| write(error.to_string()))
-        }
-
-        fn stage(&mut self, text: &str) {
-            self.0.stage(text);
-        }
     }
     let settings = Settings::resolve(&args.job, None, cwd)?;
     nanprobe::probe::measure(&settings, &mut Stream(Progress::new(false)))?;
@@ -109,7 +114,9 @@ fn run_judge(args: &Judge, cwd: &Path) -> Result<u8> {
 
 fn run_explain(args: &Explain, cwd: &Path) -> Result<u8> {
     let check = nanprobe_checks::find(&args.check).with_context(|| {
-        let nearest = nanprobe_checks::checks().map(|c| c.name()).min_by_key(|name| strsim::damerau_levenshtein(name, &args.check));
+        let nearest = nanprobe_checks::checks()
+            .map(nanprobe_checks::AnyCheck::name)
+            .min_by_key(|name| strsim::damerau_levenshtein(name, &args.check));
         format!("unknown check `{}`; did you mean `{}`? `nanprobe checks` lists them", args.check, nearest.unwrap_or_default())
     })?;
     let settings = GateSettings::resolve(None, args.config.as_deref(), cwd)?;

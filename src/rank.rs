@@ -21,13 +21,7 @@ pub struct Judged {
 
 /// Puts the verdicts in order and says it in a sentence. `mended` is what the checks say of the job with
 /// the chosen fixes applied.
-pub fn rank(
-    evidence: &Evidence,
-    judged: Vec<Judged>,
-    outcome: &experiment::Outcome,
-    mended: Option<&[Judged]>,
-    run: RunReport,
-) -> Diagnosis {
+pub fn rank(evidence: &Evidence, judged: &[Judged], outcome: &experiment::Outcome, mended: Option<&[Judged]>, run: RunReport) -> Diagnosis {
     let symptom = symptom(evidence);
     let fixed: Vec<&str> = outcome.path.iter().map(|&(index, _)| outcome.decisions[index].check).collect();
     let mut verdicts: Vec<(Verdict, f64)> =

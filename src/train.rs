@@ -138,6 +138,7 @@ impl Samples {
     }
 
     /// The same samples, sharing memory.
+    #[must_use]
     pub fn shallow_clone(&self) -> Self {
         self.repainted(self.pixels.shallow_clone())
     }
@@ -148,6 +149,7 @@ impl Samples {
     }
 
     /// The same labels with other pixels of the same type.
+    #[must_use]
     pub fn repainted(&self, pixels: Tensor) -> Self {
         Self { pixels, labels: self.labels.shallow_clone(), ..*self }
     }

@@ -104,6 +104,7 @@ impl Lab {
     }
 
     /// The same job with remedies applied, on the same samples.
+    #[must_use]
     pub fn treated(&self, remedies: &[Remedy]) -> Self {
         Self {
             job: self.job.clone(),

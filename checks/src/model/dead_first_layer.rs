@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::fresh_layer;
+use super::layer_at;
 use crate::check::{Check, Maybe};
 use crate::evidence::{Activations, InputStatistics, NodeActivation, NodeKind, Parameters};
 use crate::stats::between;
@@ -70,7 +70,7 @@ impl Check for DeadFirstLayer {
             let (dead, least) = (first().map(dead).fold(0.0, f64::max), first().map(response).fold(f64::INFINITY, f64::min));
             return Judgement::clear(format!("{} of first-layer units dead; response {} of the input's", percent(dead), number(least)));
         };
-        let names = fresh_layer(parameters, 0);
+        let names = layer_at(parameters, 0);
         Finding {
             severity: Severity::Error,
             strength: if silent(worst) { 1.0 } else { between(dead(worst), limits.dead_share, 1.0) },

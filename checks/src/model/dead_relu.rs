@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::fresh_layer;
+use super::layer_at;
 use crate::check::{Check, Maybe};
 use crate::evidence::{Activations, NodeActivation, NodeKind, Parameters, Training};
 use crate::progress::learns;
@@ -76,7 +76,7 @@ impl Check for DeadRelu {
             return Judgement::clear(measured);
         };
         let dead = share(before).max(share(after));
-        let layer = if born_dead { fresh_layer(parameters, node.depth) } else { None };
+        let layer = if born_dead { layer_at(parameters, node.depth) } else { None };
         Finding {
             severity: if learns(training) { Severity::Note } else { Severity::Warning },
             strength: between(dead, limit, 1.0),
@@ -86,7 +86,12 @@ impl Check for DeadRelu {
                 if born_dead { "start" } else { "end" }
             ),
             measured,
-            fix: "lower the learning rate, scale the inputs, or use `nn.LeakyReLU` / batch norm".to_owned(),
+            fix: if born_dead {
+                "initialise the layer in front of it again, with zero bias: `nn.init.zeros_(layer.bias)`"
+            } else {
+                "lower the learning rate, scale the inputs, or use `nn.LeakyReLU` / batch norm"
+            }
+            .to_owned(),
             remedy: layer.map(|parameters| Remedy::Reinitialize { parameters }),
             location: Some(Location::module(&node.module)),
         }

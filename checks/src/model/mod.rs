@@ -30,11 +30,10 @@ fn with_biases(parameters: &Parameters, tensors: &[&ParameterStatistics]) -> Vec
     parameters.tensors.iter().filter(wanted).map(|p| p.name.clone()).collect()
 }
 
-/// Names of the freshly initialised tensors at a depth, for a remedy; none where values came from a weights file.
-fn fresh_layer(parameters: Option<&Parameters>, depth: u64) -> Option<Vec<String>> {
-    let layer: Vec<_> = parameters?.tensors.iter().filter(|p| p.depth == depth).collect();
-    let fresh = !layer.is_empty() && layer.iter().all(|p| !p.from_weights);
-    fresh.then(|| layer.iter().map(|p| p.name.clone()).collect())
+/// Names of the tensors at a depth, for a remedy that draws them anew.
+fn layer_at(parameters: Option<&Parameters>, depth: u64) -> Option<Vec<String>> {
+    let names: Vec<String> = parameters?.tensors.iter().filter(|p| p.depth == depth).map(|p| p.name.clone()).collect();
+    (!names.is_empty()).then_some(names)
 }
 
 /// Root mean square of a tensor's values.

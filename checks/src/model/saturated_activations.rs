@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::fresh_layer;
+use super::layer_at;
 use crate::check::{Check, Maybe};
 use crate::evidence::{Activations, NodeActivation, NodeKind, Parameters, Training};
 use crate::progress::learns;
@@ -76,7 +76,7 @@ impl Check for SaturatedActivations {
         let Some(node) = (if at_first { before } else { after }).filter(|_| saturated > limits.saturated_share) else {
             return Judgement::clear(measured);
         };
-        let layer = if at_first { fresh_layer(parameters, node.depth) } else { None };
+        let layer = if at_first { layer_at(parameters, node.depth) } else { None };
         Finding {
             severity: if learns(training) { Severity::Note } else { Severity::Warning },
             strength: between(saturated, limits.saturated_share, 1.0),

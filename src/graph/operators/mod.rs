@@ -39,15 +39,15 @@ impl Args<'_> {
         self.0.args.get(index).unwrap_or(&Arg::None)
     }
 
-    fn error(&self, index: usize, expected: &'static str) -> GraphError {
+    fn error(self, index: usize, expected: &'static str) -> GraphError {
         GraphError::Argument { target: self.0.target.clone(), node: self.0.name.clone(), index, expected }
     }
 
-    fn tensor(&self, index: usize) -> Result<Value, GraphError> {
+    fn tensor(self, index: usize) -> Result<Value, GraphError> {
         self.tensor_or_none(index)?.ok_or_else(|| self.error(index, "a tensor"))
     }
 
-    fn tensor_or_none(&self, index: usize) -> Result<Option<Value>, GraphError> {
+    fn tensor_or_none(self, index: usize) -> Result<Option<Value>, GraphError> {
         match self.get(index) {
             Arg::Value(value) => Ok(Some(*value)),
             Arg::None => Ok(None),
@@ -55,7 +55,7 @@ impl Args<'_> {
         }
     }
 
-    fn int_or(&self, index: usize, default: i64) -> Result<i64, GraphError> {
+    fn int_or(self, index: usize, default: i64) -> Result<i64, GraphError> {
         match self.get(index) {
             Arg::Int(n) => Ok(*n),
             Arg::None => Ok(default),
@@ -63,7 +63,7 @@ impl Args<'_> {
         }
     }
 
-    fn ints_or(&self, index: usize, default: &[i64]) -> Result<Vec<i64>, GraphError> {
+    fn ints_or(self, index: usize, default: &[i64]) -> Result<Vec<i64>, GraphError> {
         match self.get(index) {
             Arg::Ints(ints) => Ok(ints.clone()),
             Arg::None => Ok(default.to_vec()),
@@ -71,7 +71,7 @@ impl Args<'_> {
         }
     }
 
-    fn float_or(&self, index: usize, default: f64) -> Result<f64, GraphError> {
+    fn float_or(self, index: usize, default: f64) -> Result<f64, GraphError> {
         match self.get(index) {
             Arg::Float(x) => Ok(*x),
             Arg::Int(n) => Ok(*n as f64),
