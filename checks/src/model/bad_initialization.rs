@@ -60,8 +60,7 @@ fn weight_fault(tensors: &[ParameterStatistics], gradients: Option<&Gradients>, 
         return wrong.then(|| (1.0, "are all zero, so neither signal nor gradient passes", "every weight is 0".to_owned()));
     }
     let (count, one_sign) = (t.shape.iter().map(|n| *n as f64).product::<f64>(), t.positive_share.max(1.0 - t.positive_share.0));
-    let varied = t.std.0 > 1e-6 * t.mean.abs(); // else symmetric-initialization's matter
-    if count >= 64.0 && one_sign > limits.one_sign && t.mean.abs() > t.std.0 && varied {
+    if count >= 64.0 && one_sign > limits.one_sign && (1e-6..1.0).contains(&(t.std.0 / t.mean.abs())) {
         let measured = format!("{} of one sign; mean {}, deviation {}", percent(one_sign), number(t.mean.0), number(t.std.0));
         return Some((between(one_sign, limits.one_sign, 1.0), "have one sign, so all units compute nearly the same", measured));
     }
