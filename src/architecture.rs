@@ -45,6 +45,7 @@ pub const ARCHITECTURES: &[Architecture] = &[
     small("lenet", 32, 28),
     small("small-cnn", 32, 16),
     small("mlp", 28, 8),
+    small("sigmoid-mlp", 28, 8),
 ];
 
 /// The architecture of that name.

@@ -137,7 +137,7 @@ pub struct JobArgs {
     #[arg(long, value_name = "N", value_parser = value::samples_text, help_heading = "Data")]
     pub samples: Option<usize>,
 
-    /// Architecture: resnet18, resnet34, resnet50, alexnet, vgg11, vgg16_bn, mobilenet_v2, lenet, small-cnn or mlp
+    /// Architecture: resnet18, resnet34, resnet50, alexnet, vgg11, vgg16_bn, mobilenet_v2, lenet, small-cnn, mlp or sigmoid-mlp
     #[arg(long, value_name = "NAME", help_heading = "Model")]
     pub model: Option<String>,
     /// Weights to start from: safetensors with torchvision's names; a head of another size stays fresh [default: none]

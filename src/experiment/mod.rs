@@ -31,6 +31,9 @@ pub struct Suspect {
     pub remedy: Remedy,
 }
 
+/// However noisy the seeds are, a list of fixes that leaves more than this is not done.
+const MOST_NOISE: f64 = 0.1;
+
 /// Who runs a training with remedies; none where it failed or no time is left.
 pub type Trials<'a> = &'a mut dyn FnMut(&[Remedy]) -> Option<Vec<TrainingRun>>;
 
@@ -123,12 +126,16 @@ fn path(
     let counts = |i: &usize| matches!(decisions[*i].status, Status::Confirmed | Status::Contributing);
     let mut left: Vec<usize> = (0..alone.len()).filter(counts).collect();
     let reached = |i: usize| alone[i].as_deref().map_or(0.0, accuracy);
-    // The most suspicious first among equals: a stable sort keeps the given order.
-    left.sort_by(|a, b| ((reached(*b) / TOLERANCE).round()).total_cmp(&(reached(*a) / TOLERANCE).round()));
-    let best = left.iter().map(|&i| reached(i)).fold(all.map_or(0.0, accuracy), f64::max);
+    let strongest = left.iter().copied().max_by(|a, b| reached(*a).total_cmp(&reached(*b)));
+    let noise = strongest.and_then(|i| decisions[i].effect.as_ref()).map_or(TOLERANCE, |e| (e.interval.high - e.interval.low) / 2.0);
+    let noise = noise.clamp(TOLERANCE, MOST_NOISE);
+    // Among those that cannot be told apart the most suspicious comes first: the sort keeps the given order.
+    let top = strongest.map_or(0.0, reached);
+    left.sort_by_key(|&i| ((top - reached(i)) / noise) as i64);
+    let best = all.map_or(0.0, accuracy).max(top);
     let mut path: Vec<(usize, f64)> = Vec::new();
     let mut now = accuracy(&baseline.runs);
-    while now < best - TOLERANCE && !left.is_empty() {
+    while now < best - noise && !left.is_empty() {
         let next = left.remove(0);
         let mut chosen: Vec<usize> = path.iter().map(|step| step.0).collect();
         chosen.push(next);

@@ -149,6 +149,11 @@ impl Builder {
         self.node(module, "relu.default", vec![Arg::Value(x)])
     }
 
+    /// `nn.Sigmoid`.
+    pub fn sigmoid(&mut self, module: &str, x: Value) -> Value {
+        self.node(module, "sigmoid.default", vec![Arg::Value(x)])
+    }
+
     /// `nn.ReLU6`.
     pub fn relu6(&mut self, module: &str, x: Value) -> Value {
         self.node(module, "hardtanh.default", vec![Arg::Value(x), Arg::Float(0.0), Arg::Float(6.0)])

@@ -35,6 +35,7 @@ pub fn build(name: &str, shape: Shape) -> Result<Graph, UnknownModel> {
         "lenet" => small::lenet(shape),
         "small-cnn" => small::small_cnn(shape),
         "mlp" => small::mlp(shape),
+        "sigmoid-mlp" => small::sigmoid_mlp(shape),
         other => unreachable!("architecture `{other}` is listed but not built"),
     })
 }

@@ -1,4 +1,4 @@
-//! Three small networks of the kind first projects begin with, with torch.nn's own initialisation
+//! Small networks of the kind first projects begin with, with torch.nn's own initialisation
 //! and no normalisation layer.
 
 use super::Shape;
@@ -50,6 +50,19 @@ pub fn mlp(shape: Shape) -> Graph {
     let x = b.relu("relu1", x);
     let x = b.linear("fc2", x, 256, 64, None);
     let x = b.relu("relu2", x);
+    let x = b.linear("fc3", x, 64, shape.outputs, None);
+    b.finish(x)
+}
+
+/// The network of the textbooks before ReLU: two hidden layers of sigmoids, which saturate where their
+/// weights are large.
+pub fn sigmoid_mlp(shape: Shape) -> Graph {
+    let mut b = Builder::new("sigmoid-mlp");
+    let x = b.flatten(Value::Input);
+    let x = b.linear("fc1", x, shape.channels * shape.size * shape.size, 256, None);
+    let x = b.sigmoid("sigmoid1", x);
+    let x = b.linear("fc2", x, 256, 64, None);
+    let x = b.sigmoid("sigmoid2", x);
     let x = b.linear("fc3", x, 64, shape.outputs, None);
     b.finish(x)
 }
