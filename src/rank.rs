@@ -163,7 +163,11 @@ fn headline(evidence: &Evidence, symptom: Option<&Symptom>, verdicts: &[Verdict]
             let what = if fixes.len() == 1 { "Fix 1 thing".to_owned() } else { format!("Fix {} things", fixes.len()) };
             format!("{what}: {before} -> {} in this probe. First: {} ({})", percent(last.accuracy.0), top.remedy, top.check)
         }
-        (_, Some(top), _) if top.severity >= Some(Severity::Warning) => {
+        // A symptom beside a training that learns is in the table; it is no headline.
+        (_, Some(top), _)
+            if top.severity == Some(Severity::Error)
+                || (top.severity == Some(Severity::Warning) && !symptom.is_some_and(|s| learns(s.balanced_accuracy.0, evidence))) =>
+        {
             let sure = if top.effect.is_some() { "" } else { "Most likely: " };
             format!("{sure}{} ({}). {}", top.message, top.measured, top.remedy)
         }

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::check::{Check, Maybe};
-use crate::evidence::{InitialLoss, ParameterKind, ParameterStatistics, Parameters};
+use crate::evidence::{InitialLoss, ParameterKind, ParameterStatistics, Parameters, Training};
+use crate::progress::learns;
 use crate::stats::beyond;
 use crate::words::number;
 use crate::{Finding, Judgement, Remedy, Severity, describe};
@@ -58,10 +59,10 @@ fn oversized_head(parameters: Option<&Parameters>, factor: f64) -> Option<Vec<St
 }
 
 impl Check for InitialLossOffChance {
-    type Needs = (InitialLoss, Maybe<Parameters>);
+    type Needs = (InitialLoss, Maybe<Parameters>, Maybe<Training>);
     type Limits = Limits;
 
-    fn judge((initial, parameters): (&InitialLoss, Option<&Parameters>), limits: &Limits) -> Judgement {
+    fn judge((initial, parameters, training): (&InitialLoss, Option<&Parameters>, Option<&Training>), limits: &Limits) -> Judgement {
         let (loss, criterion) = (initial.loss.0, initial.criterion);
         let Some(guess) = initial.uninformed.filter(|guess| guess.0 > 0.0) else {
             return Judgement::clear(format!("{criterion} {} at first; guessing has no fixed value", number(loss)));
@@ -75,7 +76,7 @@ impl Check for InitialLossOffChance {
         }
         let head = oversized_head(parameters, limits.last_layer).filter(|_| !low);
         Finding {
-            severity: Severity::Warning,
+            severity: if learns(training) { Severity::Note } else { Severity::Warning },
             strength: beyond(ratio, if low { limits.low } else { limits.high }, 2.0),
             message: if low {
                 "the loss starts far below guessing: criterion and outputs do not belong together, or the answer leaks".to_owned()
@@ -112,16 +113,16 @@ mod tests {
 
     #[test]
     fn a_loss_far_above_or_below_guessing_is_suspected() {
-        let finding = suspects::<InitialLossOffChance>((&at(40.0, Loss::CrossEntropy, Some(2f64.ln())), Some(&head(0.5, false))));
+        let finding = suspects::<InitialLossOffChance>((&at(40.0, Loss::CrossEntropy, Some(2f64.ln())), Some(&head(0.5, false)), None));
         assert_eq!(finding.remedy, Some(Remedy::Reinitialize { parameters: vec!["fc.weight".to_owned()] }));
-        assert_eq!(suspects::<InitialLossOffChance>((&at(-0.1, Loss::Nll, Some(2f64.ln())), None)).remedy, None);
-        suspects::<InitialLossOffChance>((&at(f64::NAN, Loss::CrossEntropy, Some(2f64.ln())), None));
+        assert_eq!(suspects::<InitialLossOffChance>((&at(-0.1, Loss::Nll, Some(2f64.ln())), None, None)).remedy, None);
+        suspects::<InitialLossOffChance>((&at(f64::NAN, Loss::CrossEntropy, Some(2f64.ln())), None, None));
     }
 
     #[test]
     fn guessing_and_pretrained_knowledge_are_clear() {
-        clears::<InitialLossOffChance>((&at(0.906, Loss::CrossEntropy, Some(2f64.ln())), None)); // VGG-16 with batch norm
-        clears::<InitialLossOffChance>((&at(0.1, Loss::CrossEntropy, Some(2f64.ln())), Some(&head(0.048, true))));
-        clears::<InitialLossOffChance>((&at(40.0, Loss::Mse, None), None));
+        clears::<InitialLossOffChance>((&at(0.906, Loss::CrossEntropy, Some(2f64.ln())), None, None)); // VGG-16 with batch norm
+        clears::<InitialLossOffChance>((&at(0.1, Loss::CrossEntropy, Some(2f64.ln())), Some(&head(0.048, true)), None));
+        clears::<InitialLossOffChance>((&at(40.0, Loss::Mse, None), None, None));
     }
 }

@@ -2,11 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::optimizer_at;
+use super::{optimizer_at, usual_optimizer};
 use crate::check::{Check, Maybe};
 use crate::evidence::{Gradients, Job, LearningRateSweep, ParameterGradient, Training};
 use crate::progress::learns;
-use crate::recipe::OptimizerRecipe;
 use crate::stats::beyond;
 use crate::words::{number, percent};
 use crate::{Finding, Judgement, Remedy, Severity, describe};
@@ -16,7 +15,8 @@ describe! {
     ///
     /// ## What it looks for
     /// The recipe's rate against the range in which the loss falls when the rate grows from step to step (a range test with your
-    /// model, data and optimizer); and, where per-layer groups are used, weights most of whose first updates are below a 1e-5th of their size.
+    /// model, data and optimizer); and, where per-layer groups are used or the loss falls at no rate, weights most of whose first updates are
+    /// below a 1e-5th of their size.
     ///
     /// ## Why it matters
     /// Too low a rate looks like a model that cannot learn: the loss creeps or stands at ln(classes), the accuracy stays at chance,
@@ -86,10 +86,9 @@ impl Check for LearningRateTooLow {
             let severity = if below > limits.error_factor && !learning { Severity::Error } else { Severity::Warning };
             let to = sweep.suggestion.as_ref().and_then(|range| optimizer_at(job, sweep, range.valley.0));
             (severity, beyond(below, limits.factor, 2.0), measured, to)
-        } else if grouped && standing > 0.5 && !learning {
-            let even = job.map(|job| OptimizerRecipe { groups: vec![], ..job.recipe.optimizer.clone() });
+        } else if (grouped || sweep.suggestion.is_none()) && standing > 0.5 && !learning {
             let measured = format!("{} of the weights change by less than {} a step", percent(standing), number(limits.update_ratio));
-            (Severity::Error, standing, measured, even)
+            (Severity::Error, standing, measured, usual_optimizer(job))
         } else {
             return Judgement::clear(measured);
         };
@@ -134,11 +133,13 @@ mod tests {
     }
 
     #[test]
-    fn groups_that_stand_still_are_evened() {
+    fn groups_that_stand_still_are_evened_and_so_is_a_rate_whose_sweep_says_nothing() {
         let mut job = job();
         job.recipe.optimizer.groups = vec!["conv*=1e-9".parse().unwrap()];
         let slow = gradients(vec![ParameterGradient { update_ratio: Some(1e-9.into()), ..gradient("conv1", 0, 1e-3) }]);
         let finding = suspects::<LearningRateTooLow>((&sweep(0.05), Some(&job), None, Some(&slow)));
         assert!(matches!(finding.remedy, Some(Remedy::Optimizer { to }) if to.groups.is_empty()));
+        let silent = LearningRateSweep { suggestion: None, ..sweep(1e-6) };
+        suspects::<LearningRateTooLow>((&silent, Some(&job), None, Some(&slow)));
     }
 }

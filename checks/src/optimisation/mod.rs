@@ -2,7 +2,7 @@
 
 use crate::check::AnyCheck;
 use crate::evidence::{Gradients, Job, LearningRateSweep, ParameterGradient, ParameterKind};
-use crate::recipe::OptimizerRecipe;
+use crate::recipe::{OptimizerKind, OptimizerRecipe};
 
 mod exploding_gradient;
 mod frozen_parameters;
@@ -35,4 +35,11 @@ fn optimizer_at(job: Option<&Job>, sweep: &LearningRateSweep, to: f64) -> Option
     let factor = to / sweep.current.0;
     let optimizer = if factor.is_finite() { optimizer.scaled(factor) } else { OptimizerRecipe { lr: to, ..optimizer.clone() } };
     (to.is_finite() && to > 0.0).then_some(optimizer)
+}
+
+/// The recipe's optimizer without groups and at no less than the rate its users begin with, for when a sweep says nothing.
+fn usual_optimizer(job: Option<&Job>) -> Option<OptimizerRecipe> {
+    let optimizer = &job?.recipe.optimizer;
+    let usual = if optimizer.kind == OptimizerKind::Sgd { 0.01 } else { 1e-3 };
+    Some(OptimizerRecipe { lr: optimizer.lr.max(usual), groups: vec![], ..optimizer.clone() })
 }
