@@ -38,7 +38,7 @@ engine: setup-tests
 
 bench: setup-tests ## compare step time and image decoding with PyTorch and Pillow
 	@echo "==> benchmarks"
-	@$(CARGO) bench
+	@$(CARGO) bench --bench against_pytorch
 
 # With the engine in release, so that the binding to PyTorch is compiled once for everything.
 lint: setup ## check format and lints
