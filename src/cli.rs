@@ -201,9 +201,15 @@ pub struct JobArgs {
     /// What all randomness follows from [default: 0]
     #[arg(long, value_name = "N", help_heading = "Run")]
     pub seed: Option<u64>,
-    /// Time allowed, such as 90s or 2m [default: 2m]
+    /// Time allowed, such as 90s or 2m [default: 2m; 30s with --quick, 10m with --thorough]
     #[arg(long, value_name = "TIME", value_parser = value::duration_text, help_heading = "Run")]
     pub budget: Option<Duration>,
+    /// 30 seconds and two seeds: enough for a cause that stops training outright
+    #[arg(long, conflicts_with = "thorough", help_heading = "Run")]
+    pub quick: bool,
+    /// 10 minutes, and up to six seeds where two do not decide
+    #[arg(long, help_heading = "Run")]
+    pub thorough: bool,
     /// Read this nanprobe.toml [default: the nearest one upwards]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Run")]
     pub config: Option<PathBuf>,

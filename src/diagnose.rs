@@ -1,16 +1,23 @@
 //! The whole story on one page: measure, judge, experiment, rank.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::ops::Range;
+use std::time::Instant;
 
-use nanprobe_checks::evidence::{EvidenceError, Job, Record, Training};
+use nanprobe_checks::evidence::{EvidenceError, Job, Training, TrainingRun};
+use nanprobe_checks::progress::learns;
 use nanprobe_checks::{Evidence, Outcome, Remedy};
 
 use crate::config::{Gate, Settings};
 use crate::diagnosis::{Diagnosis, JobReport, RunReport};
-use crate::experiment::{self, Deadline, Suspect, experiment};
+use crate::experiment::{self, Deadline, Decision, Suspect, experiment};
 use crate::rank::{Judged, rank};
 use crate::worker::{Message, Request, Worker, WorkerError};
+
+/// Share of the time left that experiments may take; the rest is for ending in time.
+const EXPERIMENTS: f64 = 0.95;
+/// Experiments may bring to light what the first faults hid: they are repeated on the mended job so often.
+const ROUNDS: usize = 2;
 
 /// Answers a job: a measuring process trains, this one judges, asks for experiments and ranks.
 ///
@@ -24,22 +31,21 @@ pub fn diagnose(settings: &Settings, progress: &mut dyn FnMut(&str)) -> Diagnosi
         collect(&mut worker, &mut evidence, progress)?;
         Ok(worker)
     });
-    let judged = judge(&evidence, &settings.gate, &settings.limits, &mut problems);
-
+    let mut judged = judge(&evidence, &settings.gate, &settings.limits, &mut problems);
     let mut outcome = experiment::Outcome::default();
     let mut mended = None;
     match worker {
         Err(error) => problems.push(error.to_string()),
-        Ok(mut worker) => {
-            if let Some(training) = evidence.get::<Training>() {
-                let left = settings.run.budget.saturating_sub(start.elapsed());
-                outcome = decide(&mut worker, training, &suspects(&judged), left, progress, &mut problems);
-                let chosen = remedies(&judged, &outcome);
-                mended = observe(&mut worker, chosen, &evidence, progress);
+        Ok(worker) => {
+            let left = settings.run.budget.saturating_sub(start.elapsed()).mul_f64(EXPERIMENTS);
+            let mut lab = Lab { worker, deadline: Deadline::new(left), settings, progress, problems: &mut problems, trials: 0 };
+            (outcome, mended) = lab.decide(&evidence, &mut judged);
+            let stuck = evidence.get::<Training>().is_some_and(|training| outcome.path.is_empty() && !learns(Some(training)));
+            if stuck {
+                lab.controls(&mut evidence);
             }
         }
     }
-    let mended = mended.map(|evidence| judge(&evidence, &settings.gate, &settings.limits, &mut problems));
     let run = RunReport { conditions: conditions(&evidence, settings), spent: start.elapsed().as_secs_f64(), problems };
     rank(&evidence, &judged, &outcome, mended.as_deref(), run)
 }
@@ -80,63 +86,119 @@ fn judge(evidence: &Evidence, gate: &Gate, limits: &BTreeMap<String, serde_json:
     judged
 }
 
-/// The findings with a remedy, most suspicious first.
-fn suspects(judged: &[Judged]) -> Vec<Suspect> {
-    let mut findings: Vec<_> = judged.iter().filter_map(|j| Some((j.check.name(), j.finding()?))).collect();
+/// The findings with a remedy, most suspicious first. One that has no strength of its own, a guess, is tried once there is no other.
+fn suspects(judged: &[Judged], decided: &[Decision]) -> Vec<Suspect> {
+    let untried = |judged: &&Judged| !decided.iter().any(|decision| decision.check == judged.check.name());
+    let mut findings: Vec<_> = judged.iter().filter(untried).filter_map(|j| Some((j.check.name(), j.finding()?))).collect();
+    findings.retain(|(_, finding)| finding.remedy.is_some());
+    if findings.iter().any(|(_, finding)| finding.strength > 0.0) {
+        findings.retain(|(_, finding)| finding.strength > 0.0);
+    }
     findings.sort_by(|(_, a), (_, b)| b.severity.cmp(&a.severity).then(b.strength.total_cmp(&a.strength)));
     findings.into_iter().filter_map(|(check, finding)| Some(Suspect { check, remedy: finding.remedy.clone()? })).collect()
 }
 
-fn decide(
-    worker: &mut Worker,
-    training: &Training,
-    suspects: &[Suspect],
-    left: Duration,
-    progress: &mut dyn FnMut(&str),
-    problems: &mut Vec<String>,
-) -> experiment::Outcome {
-    let mut deadline = Deadline::new(left.mul_f64(0.9));
-    let mut count = 0;
-    experiment(training, suspects, &mut |remedies| {
-        count += 1;
-        progress(&format!("experiment {count}: {}", remedies.iter().map(name).collect::<Vec<_>>().join(" + ")));
-        let request = Request::Trial { remedies: remedies.to_vec(), seeds: training.runs.len() };
-        deadline.run(|| match worker.ask(&request, progress) {
-            Ok(Message::Trial(trial)) => Some(trial.runs),
-            Ok(other) => {
-                problems.push(format!("an experiment was answered with {other:?}"));
+/// The measuring process with what experiments need around it.
+struct Lab<'a> {
+    worker: Worker,
+    deadline: Deadline,
+    settings: &'a Settings,
+    progress: &'a mut dyn FnMut(&str),
+    problems: &'a mut Vec<String>,
+    trials: usize,
+}
+
+impl Lab<'_> {
+    /// Experiments until nothing is left to try, and what the checks say of the job with the fixes applied. A finding that
+    /// only shows once others are mended replaces the judgement of the job as it was.
+    fn decide(&mut self, evidence: &Evidence, judged: &mut [Judged]) -> (experiment::Outcome, Option<Vec<Judged>>) {
+        let mut outcome = experiment::Outcome::default();
+        let mut mended: Option<(Evidence, Vec<Judged>)> = None;
+        let Some(mut baseline) = evidence.get::<Training>().map(|training| training.runs.clone()) else { return (outcome, None) };
+        for _ in 0..ROUNDS {
+            let now = mended.as_ref().map_or(&*judged, |(_, judged)| judged);
+            let suspects = suspects(now, &outcome.decisions);
+            let base: Vec<Remedy> = outcome.path.iter().map(|step| step.remedy.clone()).collect();
+            let most_seeds = self.settings.run.seeds;
+            let mut arms = BTreeMap::new();
+            let more = experiment(&base, &baseline, &suspects, most_seeds, &mut |remedies, seeds| {
+                let runs = self.trial(remedies, seeds)?;
+                arms.entry(format!("{remedies:?}")).or_insert_with(Vec::new).extend(runs.clone());
+                Some(runs)
+            });
+            let found = !more.path.is_empty();
+            for step in &more.path {
+                let fresh = mended.as_ref().and_then(|(_, now)| now.iter().find(|j| j.check.name() == step.check));
+                let old = judged.iter_mut().find(|j| j.check.name() == step.check);
+                if let (Some(fresh), Some(old)) = (fresh, old) {
+                    old.outcome = fresh.outcome.clone();
+                }
+            }
+            outcome.decisions.extend(more.decisions);
+            outcome.path.extend(more.path);
+            if !found {
+                if mended.is_some() || suspects.is_empty() {
+                    break;
+                }
+                continue;
+            }
+            let fixes: Vec<Remedy> = outcome.path.iter().map(|step| step.remedy.clone()).collect();
+            baseline = arms.remove(&format!("{fixes:?}")).unwrap_or(baseline);
+            let Some(seen) = self.observe(fixes, evidence) else { break };
+            let again = judge(&seen, &self.settings.gate, &self.settings.limits, self.problems);
+            mended = Some((seen, again));
+        }
+        (outcome, mended.map(|(_, judged)| judged))
+    }
+
+    fn trial(&mut self, remedies: &[Remedy], seeds: Range<usize>) -> Option<Vec<TrainingRun>> {
+        self.trials += 1;
+        (self.progress)(&format!("experiment {}: {}", self.trials, remedies.iter().map(name).collect::<Vec<_>>().join(" + ")));
+        let trainings = seeds.len();
+        let request = Request::Trial { remedies: remedies.to_vec(), seeds };
+        match self.ask(trainings, &request)? {
+            Message::Trial(trial) => Some(trial.runs),
+            other => {
+                self.problems.push(format!("an experiment was answered with {other:?}"));
                 None
             }
-            Err(error) => {
-                problems.push(error.to_string());
-                None
+        }
+    }
+
+    /// Asks for something that takes so many trainings, if there is time for it.
+    fn ask(&mut self, trainings: usize, request: &Request) -> Option<Message> {
+        let answer = self.deadline.run(trainings, || Some(self.worker.ask(request, self.progress)))?;
+        answer.map_err(|error| self.problems.push(error.to_string())).ok()
+    }
+
+    /// The evidence of the mended job: the user's, with what changes measured anew.
+    fn observe(&mut self, remedies: Vec<Remedy>, evidence: &Evidence) -> Option<Evidence> {
+        (self.progress)("looking at the mended training");
+        // A rate that was just tried needs no sweep; one that was chosen for the broken job does.
+        let sweep = !remedies.iter().any(|remedy| matches!(remedy, Remedy::Optimizer { .. }));
+        let Message::Observed(records) = self.ask(2, &Request::Observe { remedies, sweep })? else { return None };
+        let mut mended = evidence.clone();
+        records.into_iter().try_for_each(|record| mended.insert(record)).ok()?;
+        Some(mended)
+    }
+
+    /// The controls that say what is left where nothing helped.
+    fn controls(&mut self, evidence: &mut Evidence) {
+        (self.progress)("looking for what is left");
+        if let Some(Message::Observed(records)) = self.ask(2, &Request::Controls) {
+            for record in records {
+                if let Err(error) = evidence.insert(record) {
+                    self.problems.push(error.to_string());
+                }
             }
-        })
-    })
+        }
+    }
 }
 
 /// An edit's name, as its JSON tag has it.
 fn name(remedy: &Remedy) -> String {
     let value = serde_json::to_value(remedy).unwrap_or_default();
     value.get("edit").and_then(|edit| edit.as_str()).unwrap_or("remedy").to_owned()
-}
-
-/// The remedies of the chosen fixes.
-fn remedies(judged: &[Judged], outcome: &experiment::Outcome) -> Vec<Remedy> {
-    let remedy = |check: &str| judged.iter().find(|j| j.check.name() == check)?.finding()?.remedy.clone();
-    outcome.path.iter().filter_map(|&(index, _)| remedy(outcome.decisions[index].check)).collect()
-}
-
-/// The evidence of the mended job: the user's, with what changes measured anew.
-fn observe(worker: &mut Worker, remedies: Vec<Remedy>, evidence: &Evidence, progress: &mut dyn FnMut(&str)) -> Option<Evidence> {
-    if remedies.is_empty() {
-        return None;
-    }
-    progress("looking at the mended training");
-    let Ok(Message::Observed(records)) = worker.ask(&Request::Observe { remedies }, progress) else { return None };
-    let mut mended = evidence.clone();
-    records.into_iter().try_for_each(|record: Record| mended.insert(record)).ok()?;
-    Some(mended)
 }
 
 fn conditions(evidence: &Evidence, settings: &Settings) -> nanprobe_checks::evidence::Run {

@@ -91,7 +91,9 @@ fn run_measure(args: &Measure, cwd: &Path) -> Result<u8> {
         return Ok(exit::CLEAN);
     }
     let settings = Settings::resolve(&args.job, None, cwd)?;
-    nanprobe::probe::measure(&settings, &mut Stream(Progress::new(false)))?;
+    let mut stream = Stream(Progress::new(false));
+    let lab = nanprobe::probe::measure(&settings, &mut stream)?;
+    nanprobe::probe::controls(&lab, &mut stream)?;
     Ok(exit::CLEAN)
 }
 

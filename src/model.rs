@@ -1,6 +1,7 @@
 //! From a recipe to a network with its first values, and what remedies change on the way.
 
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use nanprobe_checks::evidence::ParameterKind;
 use nanprobe_checks::recipe::{Init, Recipe};
@@ -127,10 +128,12 @@ pub fn build(treatment: &Treatment, shape: Shape, device: Device, seed: u64) -> 
         edit::drop_trailing_activations(&mut graph);
     }
 
-    tch::manual_seed(seed as i64);
-    let mut network = Network::new(graph, device)?;
-    let fresh: Vec<Tensor> = copies(&network)?;
-    initialize(&mut network, recipe.model.init)?;
+    let (mut network, fresh) = seeded(seed, || {
+        let mut network = Network::new(graph, device)?;
+        let fresh: Vec<Tensor> = copies(&network)?;
+        initialize(&mut network, recipe.model.init)?;
+        Ok::<_, GraphError>((network, fresh))
+    })?;
     let loaded = recipe.model.weights.as_deref().map(|path: &Path| load(&mut network, path)).transpose()?;
     for (index, values) in fresh.iter().enumerate() {
         if treatment.reinitializes(&network.graph().parameters[index].name) {
@@ -138,6 +141,14 @@ pub fn build(treatment: &Treatment, shape: Shape, device: Device, seed: u64) -> 
         }
     }
     Ok(Model { network, loaded })
+}
+
+/// Does `work` with libtorch's generator at `seed`, and nobody else drawing from it meanwhile.
+pub fn seeded<T>(seed: u64, work: impl FnOnce() -> T) -> T {
+    static GENERATOR: Mutex<()> = Mutex::new(());
+    let _alone = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
+    tch::manual_seed(seed as i64);
+    work()
 }
 
 fn copies(network: &Network) -> Result<Vec<Tensor>, GraphError> {

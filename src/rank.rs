@@ -3,13 +3,11 @@
 use std::cmp::Reverse;
 
 use nanprobe_checks::evidence::{ClassCounts, Job, Memorise, PermutedLabels, Training};
+use nanprobe_checks::progress::LEARNS;
 use nanprobe_checks::{AnyCheck, Evidence, Judgement, Outcome, Real, Severity};
 
-use crate::diagnosis::{Diagnosis, Fix, JobReport, RunReport, SCHEMA, Status, Symptom, Verdict};
+use crate::diagnosis::{Diagnosis, Effect, Fix, JobReport, RunReport, SCHEMA, Status, Symptom, Verdict};
 use crate::experiment;
-
-/// A training counts as learning from here on, as a share of the way from guessing to perfect.
-const LEARNS: f64 = 0.25;
 
 /// A check and its answer to the evidence.
 pub struct Judged {
@@ -23,7 +21,7 @@ pub struct Judged {
 /// the chosen fixes applied.
 pub fn rank(evidence: &Evidence, judged: &[Judged], outcome: &experiment::Outcome, mended: Option<&[Judged]>, run: RunReport) -> Diagnosis {
     let symptom = symptom(evidence);
-    let fixed: Vec<&str> = outcome.path.iter().map(|&(index, _)| outcome.decisions[index].check).collect();
+    let fixed: Vec<&str> = outcome.path.iter().map(|step| step.check).collect();
     let mut verdicts: Vec<(Verdict, f64)> =
         judged.iter().map(|j| (verdict(j, evidence, outcome), j.finding().map_or(0.0, |finding| finding.strength))).collect();
 
@@ -34,13 +32,13 @@ pub fn rank(evidence: &Evidence, judged: &[Judged], outcome: &experiment::Outcom
             let gone =
                 mended.iter().any(|j| j.check.name() == verdict.check && matches!(j.outcome, Outcome::Judged(Judgement::Clear { .. })));
             let alternative = verdict.status == Status::Confirmed;
-            if !own && verdict.status.is_finding() && (gone || alternative) {
+            if !own && ((verdict.status.is_finding() && (gone || alternative)) || (verdict.status == Status::Harmless && gone)) {
                 verdict.explained_by = Some((*first).to_owned());
             }
         }
     }
 
-    let mends = outcome.path.last().is_some_and(|&(_, accuracy)| learns(accuracy, evidence));
+    let mends = outcome.path.last().is_some_and(|step| learns(step.accuracy, evidence));
     verdicts.sort_by_key(|(verdict, strength)| {
         let place = fixed.iter().position(|check| *check == verdict.check);
         // What no experiment can mend comes first, unless the fixes make the training learn without it.
@@ -66,10 +64,9 @@ pub fn rank(evidence: &Evidence, judged: &[Judged], outcome: &experiment::Outcom
     let fixes: Vec<Fix> = outcome
         .path
         .iter()
-        .map(|&(index, accuracy)| {
-            let check = outcome.decisions[index].check;
-            let remedy = verdicts.iter().find(|v| v.check == check).map(|v| v.remedy.clone()).unwrap_or_default();
-            Fix { check: check.to_owned(), remedy, accuracy: Real(accuracy) }
+        .map(|step| {
+            let remedy = verdicts.iter().find(|v| v.check == step.check).map(|v| v.remedy.clone()).unwrap_or_default();
+            Fix { check: step.check.to_owned(), remedy, accuracy: Real(step.accuracy) }
         })
         .collect();
     let headline = headline(evidence, symptom.as_ref(), &verdicts, &fixes, &run);
@@ -106,7 +103,7 @@ fn verdict(judged: &Judged, evidence: &Evidence, outcome: &experiment::Outcome) 
             let decision = outcome.decisions.iter().find(|decision| decision.check == check.name());
             verdict.status = decision.map_or(Status::Suspected, |decision| decision.status);
             verdict.effect = decision.and_then(|decision| decision.effect.clone());
-            verdict.severity = Some(finding.severity);
+            verdict.severity = Some(decided_severity(finding.severity, verdict.effect.as_ref(), verdict.status, evidence));
             verdict.message.clone_from(&finding.message);
             verdict.measured.clone_from(&finding.measured);
             verdict.remedy.clone_from(&finding.fix);
@@ -115,6 +112,15 @@ fn verdict(judged: &Judged, evidence: &Evidence, outcome: &experiment::Outcome) 
         }
     }
     verdict
+}
+
+/// What a fault costs once it is known: what keeps a training from learning is an error, what slows it a warning at least.
+fn decided_severity(severity: Severity, effect: Option<&Effect>, status: Status, evidence: &Evidence) -> Severity {
+    match effect.filter(|_| matches!(status, Status::Confirmed | Status::Contributing)) {
+        Some(effect) if !learns(effect.before.0, evidence) && learns(effect.after.0, evidence) => Severity::Error,
+        Some(_) => severity.max(Severity::Warning),
+        None => severity,
+    }
 }
 
 fn symptom(evidence: &Evidence) -> Option<Symptom> {

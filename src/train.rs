@@ -143,6 +143,12 @@ impl Samples {
         self.repainted(self.pixels.shallow_clone())
     }
 
+    /// Some of the samples.
+    pub fn chosen(&self, indices: &[i64]) -> Result<Self, GraphError> {
+        let index = Tensor::f_from_slice(indices)?;
+        Ok(Self { pixels: self.pixels.f_index_select(0, &index)?, labels: self.labels.f_index_select(0, &index)?, ..*self })
+    }
+
     /// The same samples with other labels.
     pub fn relabelled(&self, labels: &[i64]) -> Result<Self, GraphError> {
         Ok(Self { pixels: self.pixels.shallow_clone(), labels: Tensor::f_from_slice(labels)?, ..*self })

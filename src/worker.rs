@@ -5,6 +5,7 @@
 //! [`Message`]s, evidence first, and then takes [`Request`]s until its input ends.
 
 use std::io::{BufRead, BufReader, Write};
+use std::ops::Range;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -29,7 +30,7 @@ pub enum Message {
     Failed(String),
     /// An experiment's result.
     Trial(Trial),
-    /// The evidence of a mended job.
+    /// The evidence that was asked for.
     Observed(Vec<Record>),
 }
 
@@ -41,20 +42,24 @@ pub enum Request {
     Trial {
         /// The remedies, applied in order.
         remedies: Vec<Remedy>,
-        /// How many of the baseline's seeds.
-        seeds: usize,
+        /// Which seeds, counted from the baseline's first.
+        seeds: Range<usize>,
     },
     /// The evidence of one training with remedies applied.
     Observe {
         /// The remedies, applied in order.
         remedies: Vec<Remedy>,
+        /// Whether to sweep the learning rate as well.
+        sweep: bool,
     },
+    /// The controls that no check reads.
+    Controls,
 }
 
 /// The baseline's training with remedies applied, same seeds, samples and steps.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Trial {
-    /// One entry a seed; fewer than asked where the time ran out or the remedy failed.
+    /// One entry a seed; none where the remedy failed.
     pub runs: Vec<TrainingRun>,
 }
 

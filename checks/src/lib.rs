@@ -11,7 +11,7 @@ pub mod evidence;
 pub mod labels;
 pub mod model;
 pub mod optimisation;
-mod progress;
+pub mod progress;
 pub mod real;
 pub mod recipe;
 pub mod remedy;

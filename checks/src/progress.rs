@@ -5,18 +5,18 @@ use crate::evidence::Training;
 /// How far above guessing the held-out balanced accuracy must be for a training to count as learning, as a
 /// share of the way from guessing to perfect. Ours: measured on Fashion-MNIST, 60 steps, healthy runs of small
 /// networks reach 0.55 to 0.7 and broken ones stay within 0.1 of 0 (400 samples: one deviation is 0.05).
-const LEARNS: f64 = 0.25;
+pub const LEARNS: f64 = 0.25;
 
 /// Where the held-out balanced accuracy stands between guessing (0) and perfect (1), averaged over the seeds.
 /// None where fewer than two classes were held out.
-pub(crate) fn learned(training: &Training) -> Option<f64> {
+pub fn learned(training: &Training) -> Option<f64> {
     let classes = training.runs.first()?.held_out.confusion.iter().filter(|row| row.iter().any(|count| *count > 0)).count();
     let guess = 1.0 / classes as f64;
     (classes >= 2).then(|| (training.mean(|run| run.held_out.balanced_accuracy()) - guess) / (1.0 - guess))
 }
 
 /// Whether the training is known to learn.
-pub(crate) fn learns(training: Option<&Training>) -> bool {
+pub fn learns(training: Option<&Training>) -> bool {
     training.and_then(learned).is_some_and(|learned| learned >= LEARNS)
 }
 

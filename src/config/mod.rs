@@ -33,6 +33,12 @@ pub const SAMPLES: usize = 1000;
 pub const HELD_OUT: usize = 400;
 /// Time allowed.
 pub const BUDGET: Duration = Duration::from_secs(120);
+/// Most seeds of one experiment.
+const SEEDS: usize = 4;
+/// Budget and most seeds with --quick.
+const QUICK: (Duration, usize) = (Duration::from_secs(30), 2);
+/// Budget and most seeds with --thorough.
+const THOROUGH: (Duration, usize) = (Duration::from_secs(600), 6);
 
 /// Everything that a diagnosis is run by. It is handed to the measuring child process as JSON.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -71,6 +77,8 @@ pub struct RunOptions {
     pub seed: u64,
     /// Time allowed.
     pub budget: Duration,
+    /// Most seeds of one experiment.
+    pub seeds: usize,
     /// Training samples in the probe subset.
     pub samples: usize,
     /// Held-out samples in the probe subset.
@@ -136,13 +144,19 @@ impl Settings {
         let missing = |what, key, example| ConfigError::Missing { what, key, example, origin: origin.clone() };
         let path = job.data.clone().ok_or_else(|| missing("data", "data", "./train"))?;
         let model = job.model.clone().ok_or_else(|| missing("model", "model", "resnet18"))?;
+        let (budget, seeds) = match (job.quick, job.thorough) {
+            (true, _) => QUICK,
+            (_, true) => THOROUGH,
+            _ => (BUDGET, SEEDS),
+        };
         Ok(Self {
             recipe: recipe::recipe(&job, &model)?,
             data: DataOptions { path, val: job.val, classes: job.classes, labels: job.labels },
             image_size_given: job.image_size.is_some(),
             run: RunOptions {
                 seed: job.seed.unwrap_or(0),
-                budget: job.budget.unwrap_or(BUDGET),
+                budget: job.budget.unwrap_or(budget),
+                seeds,
                 samples: job.samples.unwrap_or(SAMPLES),
                 held_out: HELD_OUT,
                 device: job.device.unwrap_or_else(|| "auto".to_owned()),
@@ -207,6 +221,8 @@ fn over(flags: JobArgs, file: JobArgs) -> JobArgs {
         device: flags.device.or(file.device),
         seed: flags.seed.or(file.seed),
         budget: flags.budget.or(file.budget),
+        quick: flags.quick,
+        thorough: flags.thorough,
         config: flags.config,
     }
 }

@@ -12,7 +12,22 @@ const LEAST: f64 = 0.02;
 const FASTER: f64 = 0.7;
 /// Below this, as a share of the way from guessing to perfect, a training has not begun to learn.
 const STUCK: f64 = 0.1;
-const Z: f64 = 1.96;
+
+/// How wide an interval is, in standard errors.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Confidence(f64);
+
+impl Confidence {
+    /// 95% over all looks together (Bonferroni): seeds are added until the interval decides, so it is looked at repeatedly.
+    pub fn after_looks(looks: usize) -> Self {
+        Self(match looks {
+            0 | 1 => 1.960,
+            2 => 2.241,
+            3 => 2.394,
+            _ => 2.576,
+        })
+    }
+}
 
 /// Held-out balanced accuracy, mean over the runs; 0 without runs.
 pub fn accuracy(runs: &[TrainingRun]) -> f64 {
@@ -23,7 +38,7 @@ pub fn accuracy(runs: &[TrainingRun]) -> f64 {
 ///
 /// The variance is the larger of what the seeds show and what drawing the held-out samples implies
 /// (binomial, each arm by itself): three seeds that happen to agree are not a certainty.
-pub fn effect(before: &[TrainingRun], after: &[TrainingRun], with: Vec<String>) -> Option<Effect> {
+pub fn effect(before: &[TrainingRun], after: &[TrainingRun], with: Vec<String>, confidence: Confidence) -> Option<Effect> {
     let pairs: Vec<(&TrainingRun, &TrainingRun)> = before.iter().zip(after).collect();
     let (first, _) = pairs.first()?;
     let n = pairs.len() as f64;
@@ -32,7 +47,7 @@ pub fn effect(before: &[TrainingRun], after: &[TrainingRun], with: Vec<String>) 
     let between_seeds = differences.iter().map(|d| (d - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
     let (p, q) = (accuracy(before), accuracy(after));
     let sampling = (p * (1.0 - p) + q * (1.0 - q)) / first.held_out.samples.max(1) as f64;
-    let half = Z * (between_seeds.max(sampling) / n).sqrt();
+    let half = confidence.0 * (between_seeds.max(sampling) / n).sqrt();
     let loss = |runs: Vec<&TrainingRun>| runs.iter().map(|run| run.final_loss()).sum::<f64>() / n;
     Some(Effect {
         before: p.into(),
@@ -54,4 +69,9 @@ pub fn helps(effect: &Effect, remedy: &Remedy) -> bool {
     let stuck = effect.before.0 < 0.5 + STUCK / 2.0;
     let faster = comparable && stuck && effect.loss_after.0 < FASTER * effect.loss_before.0 && effect.after.0 > effect.before.0;
     accuracy || faster
+}
+
+/// Whether more seeds may show that it helps: the difference is of interest, and its interval holds zero.
+pub fn undecided(effect: &Effect) -> bool {
+    effect.interval.low <= 0.0 && effect.after.0 - effect.before.0 >= LEAST
 }

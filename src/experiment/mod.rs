@@ -5,22 +5,28 @@
 //! help?), each alone (which suffice?), and all but one (which are needed?). From these follow each
 //! finding's status and the shortest list of fixes that reaches what all of them reach.
 
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use nanprobe_checks::Remedy;
-use nanprobe_checks::evidence::{Training, TrainingRun};
+use nanprobe_checks::evidence::TrainingRun;
 
 use crate::diagnosis::{Effect, Status};
 
+mod arms;
 mod effect;
 
-pub use effect::{accuracy, effect, helps};
+use arms::Arms;
+pub use effect::accuracy;
+use effect::helps;
 
 /// More suspects than this are not tried: the weaker ones keep their suspicion.
 const MOST_SUSPECTS: usize = 6;
 /// Of what all remedies reach together, a list of fixes may leave this much, in balanced accuracy:
 /// about one standard error of 400 held-out samples.
 const TOLERANCE: f64 = 0.025;
+/// However noisy the seeds are, a list of fixes that leaves more than this is not done.
+const MOST_NOISE: f64 = 0.1;
 
 /// A finding with a remedy that can be tried.
 #[derive(Clone, Debug)]
@@ -31,11 +37,8 @@ pub struct Suspect {
     pub remedy: Remedy,
 }
 
-/// However noisy the seeds are, a list of fixes that leaves more than this is not done.
-const MOST_NOISE: f64 = 0.1;
-
-/// Who runs a training with remedies; none where it failed or no time is left.
-pub type Trials<'a> = &'a mut dyn FnMut(&[Remedy]) -> Option<Vec<TrainingRun>>;
+/// Who runs a training with remedies on some seeds; none where no time is left, no runs where the remedies fail.
+pub type Trainer<'a> = &'a mut dyn FnMut(&[Remedy], Range<usize>) -> Option<Vec<TrainingRun>>;
 
 /// What the experiments say of one suspect.
 #[derive(Clone, Debug)]
@@ -48,18 +51,30 @@ pub struct Decision {
     pub effect: Option<Effect>,
 }
 
+/// A fix, and where the job stands with it and those before it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// The check.
+    pub check: &'static str,
+    /// The edit.
+    pub remedy: Remedy,
+    /// Balanced accuracy after it.
+    pub accuracy: f64,
+}
+
 /// What the experiments say.
 #[derive(Clone, Debug, Default)]
 pub struct Outcome {
     /// One a suspect.
     pub decisions: Vec<Decision>,
-    /// The fixes in order: positions among the suspects, with the balanced accuracy after each.
-    pub path: Vec<(usize, f64)>,
+    /// The fixes in order.
+    pub path: Vec<Step>,
 }
 
 /// Time for experiments.
 pub struct Deadline {
     end: Instant,
+    /// The longest that one seed took.
     longest: Duration,
 }
 
@@ -69,40 +84,41 @@ impl Deadline {
         Self { end: Instant::now() + left, longest: Duration::ZERO }
     }
 
-    /// Runs `work` if the longest so far would fit.
-    pub fn run<T>(&mut self, work: impl FnOnce() -> Option<T>) -> Option<T> {
+    /// Runs `work` of so many trainings if, by the longest so far, it would fit.
+    pub fn run<T>(&mut self, trainings: usize, work: impl FnOnce() -> Option<T>) -> Option<T> {
         let start = Instant::now();
-        if start + self.longest > self.end {
+        if start + self.longest * trainings as u32 > self.end {
             return None;
         }
         let done = work();
-        self.longest = self.longest.max(start.elapsed());
+        self.longest = self.longest.max(start.elapsed() / trainings.max(1) as u32);
         done
     }
 }
 
-/// Tries the suspects' remedies. `suspects` come most suspicious first.
-pub fn experiment(baseline: &Training, suspects: &[Suspect], trials: Trials) -> Outcome {
+/// Tries the suspects' remedies on top of `base`, whose runs are `baseline`. `suspects` come most suspicious first.
+pub fn experiment(base: &[Remedy], baseline: &[TrainingRun], suspects: &[Suspect], most_seeds: usize, train: Trainer) -> Outcome {
     let tried = &suspects[..suspects.len().min(MOST_SUSPECTS)];
-    let remedies = |chosen: &[usize]| chosen.iter().map(|&i| tried[i].remedy.clone()).collect::<Vec<_>>();
+    let mut arms = Arms::new(base, baseline, tried, most_seeds, train);
+    let before = accuracy(baseline);
     let everyone: Vec<usize> = (0..tried.len()).collect();
-    let all = if tried.len() > 1 { trials(&remedies(&everyone)) } else { None };
-    let alone: Vec<Option<Vec<TrainingRun>>> = everyone.iter().map(|&i| trials(&remedies(&[i]))).collect();
+    let all = if tried.len() > 1 { arms.accuracy(&everyone) } else { None };
+    let alone: Vec<Option<Effect>> = everyone.iter().map(|&i| arms.effect(&[], &[i], i)).collect();
+    let suffices = |effect: &Option<Effect>| effect.as_ref().is_some_and(|e| all.is_none_or(|all| e.after.0 >= all - TOLERANCE));
+    let one_suffices = alone.iter().zip(tried).any(|(e, s)| suffices(e) && e.as_ref().is_some_and(|e| helps(e, &s.remedy)));
 
     let mut decisions: Vec<Decision> = Vec::with_capacity(suspects.len());
     for (index, suspect) in tried.iter().enumerate() {
         let decided = |status, effect| Decision { check: suspect.check, status, effect };
-        let single = alone[index].as_deref().and_then(|runs| effect(&baseline.runs, runs, vec![]));
+        let single = alone[index].clone();
         if single.as_ref().is_some_and(|single| helps(single, &suspect.remedy)) {
             decisions.push(decided(Status::Confirmed, single));
             continue;
         }
+        // Where one remedy alone reaches what all reach, no other is needed.
+        let together = all.is_some_and(|all| all > before + TOLERANCE) && !one_suffices;
         let rest: Vec<usize> = everyone.iter().copied().filter(|&other| other != index).collect();
-        let together = all.as_deref().filter(|all| accuracy(all) > accuracy(&baseline.runs) + TOLERANCE);
-        let needed = together.and_then(|all| {
-            let without = trials(&remedies(&rest))?;
-            effect(&without, all, rest.iter().map(|&other| tried[other].check.to_owned()).collect())
-        });
+        let needed = if together { arms.effect(&rest, &everyone, index) } else { None };
         decisions.push(match (single, needed) {
             (_, Some(needed)) if helps(&needed, &suspect.remedy) => decided(Status::Contributing, Some(needed)),
             (Some(single), _) => decided(Status::Harmless, Some(single)),
@@ -110,36 +126,31 @@ pub fn experiment(baseline: &Training, suspects: &[Suspect], trials: Trials) -> 
         });
     }
     decisions.extend(suspects[tried.len()..].iter().map(|s| Decision { check: s.check, status: Status::Suspected, effect: None }));
-    let path = path(baseline, &decisions, &alone, all.as_deref(), &mut |chosen| trials(&remedies(chosen)));
-    Outcome { decisions, path }
+    let path = path(before, all, &decisions, &alone, &mut arms);
+    let step = |(i, accuracy): (usize, f64)| Step { check: tried[i].check, remedy: tried[i].remedy.clone(), accuracy };
+    Outcome { decisions, path: path.into_iter().map(step).collect() }
 }
 
-/// The shortest list of fixes that reaches what all remedies reach: the best one alone first, then, while
-/// something is missing, the one that adds most.
-fn path(
-    baseline: &Training,
-    decisions: &[Decision],
-    alone: &[Option<Vec<TrainingRun>>],
-    all: Option<&[TrainingRun]>,
-    trial: &mut dyn FnMut(&[usize]) -> Option<Vec<TrainingRun>>,
-) -> Vec<(usize, f64)> {
+/// The shortest list of fixes that reaches what all remedies reach, as positions among the suspects: the best one alone first,
+/// then, while something is missing, the one that adds most.
+fn path(before: f64, all: Option<f64>, decisions: &[Decision], alone: &[Option<Effect>], arms: &mut Arms) -> Vec<(usize, f64)> {
     let counts = |i: &usize| matches!(decisions[*i].status, Status::Confirmed | Status::Contributing);
     let mut left: Vec<usize> = (0..alone.len()).filter(counts).collect();
-    let reached = |i: usize| alone[i].as_deref().map_or(0.0, accuracy);
+    let reached = |i: usize| alone[i].as_ref().map_or(0.0, |effect| effect.after.0);
     let strongest = left.iter().copied().max_by(|a, b| reached(*a).total_cmp(&reached(*b)));
     let noise = strongest.and_then(|i| decisions[i].effect.as_ref()).map_or(TOLERANCE, |e| (e.interval.high - e.interval.low) / 2.0);
     let noise = noise.clamp(TOLERANCE, MOST_NOISE);
     // Among those that cannot be told apart the most suspicious comes first: the sort keeps the given order.
     let top = strongest.map_or(0.0, reached);
     left.sort_by_key(|&i| ((top - reached(i)) / noise) as i64);
-    let best = all.map_or(0.0, accuracy).max(top);
+    let best = all.unwrap_or(0.0).max(top);
     let mut path: Vec<(usize, f64)> = Vec::new();
-    let mut now = accuracy(&baseline.runs);
+    let mut now = before;
     while now < best - noise && !left.is_empty() {
         let next = left.remove(0);
-        let mut chosen: Vec<usize> = path.iter().map(|step| step.0).collect();
-        chosen.push(next);
-        let after = if path.is_empty() { Some(reached(next)) } else { trial(&chosen).as_deref().map(accuracy) };
+        let mut chosen: Vec<usize> = path.iter().map(|step| step.0).chain([next]).collect();
+        chosen.sort_unstable();
+        let after = if path.is_empty() { Some(reached(next)) } else { arms.accuracy(&chosen) };
         let Some(after) = after else { break };
         // The last that is left is taken even where it adds little by itself: it is needed by the others.
         if after > now + TOLERANCE / 2.0 || decisions[next].status == Status::Contributing {
@@ -155,24 +166,24 @@ mod tests {
     use super::*;
     use nanprobe_checks::evidence::Score;
 
-    fn runs(accuracy: f64) -> Vec<TrainingRun> {
+    fn runs(accuracy: f64, seeds: Range<usize>) -> Vec<TrainingRun> {
         let right = (200.0 * accuracy) as u64;
         let score = Score { samples: 400, loss: 0.5.into(), confusion: vec![vec![right, 200 - right], vec![200 - right, right]] };
-        let run = TrainingRun { seed: 0, loss: vec![0.69.into(); 60], gradient_norm: vec![], train: score.clone(), held_out: score };
-        vec![run.clone(), run.clone(), run]
+        let run =
+            |seed| TrainingRun { seed, loss: vec![0.69.into(); 60], gradient_norm: vec![], train: score.clone(), held_out: score.clone() };
+        seeds.map(|seed| run(seed as u64)).collect()
     }
 
     fn decide(checks: &[(&'static str, Remedy)], accuracy_of: impl Fn(&[Remedy]) -> f64) -> Outcome {
         let suspects: Vec<Suspect> = checks.iter().map(|(check, remedy)| Suspect { check, remedy: remedy.clone() }).collect();
-        let baseline = Training { steps: 60, batch_size: 32, runs: runs(accuracy_of(&[])) };
-        experiment(&baseline, &suspects, &mut |remedies| Some(runs(accuracy_of(remedies))))
+        experiment(&[], &runs(accuracy_of(&[]), 0..2), &suspects, 4, &mut |remedies, seeds| Some(runs(accuracy_of(remedies), seeds)))
     }
 
     #[test]
     fn the_one_that_helps_is_confirmed_and_the_other_is_harmless() {
         let outcome = decide(&[("a", Remedy::Shuffle), ("b", Remedy::Unfreeze)], |r| if r.contains(&Remedy::Shuffle) { 0.9 } else { 0.5 });
         assert_eq!(outcome.decisions.iter().map(|d| d.status).collect::<Vec<_>>(), [Status::Confirmed, Status::Harmless]);
-        assert_eq!(outcome.path, [(0, 0.9)]);
+        assert_eq!(outcome.path, [Step { check: "a", remedy: Remedy::Shuffle, accuracy: 0.9 }]);
     }
 
     #[test]
@@ -182,14 +193,40 @@ mod tests {
         });
         let statuses: Vec<Status> = outcome.decisions.iter().map(|d| d.status).collect();
         assert_eq!(statuses, [Status::Contributing, Status::Contributing, Status::Harmless]);
-        assert_eq!(outcome.path.iter().map(|step| step.0).collect::<Vec<_>>(), [0, 1]);
+        assert_eq!(outcome.path.iter().map(|step| step.check).collect::<Vec<_>>(), ["a", "b"]);
     }
 
     #[test]
     fn without_time_everything_stays_suspected() {
         let suspects = [Suspect { check: "a", remedy: Remedy::Shuffle }];
-        let outcome = experiment(&Training { steps: 60, batch_size: 32, runs: runs(0.5) }, &suspects, &mut |_| None);
+        let outcome = experiment(&[], &runs(0.5, 0..2), &suspects, 4, &mut |_, _| None);
         assert_eq!(outcome.decisions[0].status, Status::Suspected);
         assert!(outcome.path.is_empty());
+    }
+
+    #[test]
+    fn seeds_are_added_where_two_do_not_decide_and_only_there() {
+        let mut most = [0, 0];
+        let suspects = [Suspect { check: "a", remedy: Remedy::Shuffle }, Suspect { check: "b", remedy: Remedy::Unfreeze }];
+        experiment(&[], &runs(0.5, 0..2), &suspects, 4, &mut |remedies, seeds| {
+            let (slot, accuracy) = match remedies {
+                [Remedy::Shuffle] => (0, 0.55),
+                [Remedy::Unfreeze] => (1, 0.5),
+                _ => return Some(runs(0.5, seeds)),
+            };
+            most[slot] = most[slot].max(seeds.end);
+            Some(runs(accuracy, seeds))
+        });
+        assert_eq!(most, [4, 2]);
+    }
+
+    #[test]
+    fn a_remedy_that_fails_is_a_result_and_the_others_are_still_tried() {
+        let suspects = [Suspect { check: "a", remedy: Remedy::Shuffle }, Suspect { check: "b", remedy: Remedy::Unfreeze }];
+        let outcome = experiment(&[], &runs(0.5, 0..2), &suspects, 4, &mut |remedies, seeds| {
+            Some(if remedies.contains(&Remedy::Shuffle) { vec![] } else { runs(0.9, seeds) })
+        });
+        assert_eq!(outcome.decisions.iter().map(|d| d.status).collect::<Vec<_>>(), [Status::Suspected, Status::Confirmed]);
+        assert_eq!(outcome.path.len(), 1);
     }
 }

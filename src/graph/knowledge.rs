@@ -82,3 +82,8 @@ pub fn trailing_activations(graph: &Graph) -> Vec<usize> {
     found.reverse();
     found
 }
+
+/// Whether a training pass draws random numbers: results then depend on what else draws from libtorch's generator.
+pub fn draws_random_numbers(graph: &Graph) -> bool {
+    graph.nodes.iter().any(|node| node.target.contains("dropout") || node.target.contains("bernoulli"))
+}

@@ -23,6 +23,8 @@ pub struct Lab {
     pub treatment: Treatment,
     /// Training samples of the probe subset.
     pub train: Samples,
+    /// As many of the training samples as there are held-out ones, spread over the listing, to score on.
+    pub seen: Samples,
     /// Held-out samples.
     pub held_out: Samples,
     /// Input and output sizes of the model.
@@ -31,6 +33,8 @@ pub struct Lab {
     pub device: Device,
     /// What the budget allows.
     pub plan: Plan,
+    /// Threads that one training uses when it is alone.
+    pub threads: usize,
     /// Time left.
     pub clock: Clock,
     /// What was skipped, in words.
@@ -50,6 +54,7 @@ impl Lab {
         if architecture.any_channels && std::env::var_os("OMP_NUM_THREADS").is_none() {
             tch::set_num_threads(1);
         }
+        let threads = tch::get_num_threads() as usize;
 
         sink.stage("listing the data");
         let listing = Listing::open(&settings.data.path, &settings.data)?;
@@ -77,6 +82,7 @@ impl Lab {
         let classes = listing.classes.len();
         let train = samples(&subset.train, classes, device)?;
         let held_out = samples(&subset.held_out, classes, device)?;
+        let seen = train.chosen(&spread(held_out.len().min(train.len()), train.len()))?;
         let recipe = Recipe { image_size: plan.size, ..settings.recipe.clone() };
         let source = SourceSummary {
             path: settings.data.path.display().to_string(),
@@ -100,16 +106,27 @@ impl Lab {
         let job = Job { recipe, source, model, run };
         sink.record(record(&job)?)?;
         let treatment = Treatment::none(&job.recipe);
-        Ok(Self { job, treatment, train, held_out, shape, device, plan, clock, skipped: vec![], first_run: None })
+        Ok(Self { job, treatment, train, seen, held_out, shape, device, plan, threads, clock, skipped: vec![], first_run: None })
     }
 
     /// The same job with remedies applied, on the same samples.
     #[must_use]
     pub fn treated(&self, remedies: &[Remedy]) -> Self {
+        self.treated_as(Treatment::of(&self.job.recipe, remedies))
+    }
+
+    /// The same lab, sharing the samples.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        self.treated_as(self.treatment.clone())
+    }
+
+    fn treated_as(&self, treatment: Treatment) -> Self {
         Self {
             job: self.job.clone(),
-            treatment: Treatment::of(&self.job.recipe, remedies),
+            treatment,
             train: self.train.shallow_clone(),
+            seen: self.seen.shallow_clone(),
             held_out: self.held_out.shallow_clone(),
             plan: self.plan.clone(),
             skipped: vec![],
@@ -135,10 +152,13 @@ impl Lab {
 
     /// Indices of held-out samples spread over all classes, at most `count`.
     pub fn spread(&self, count: usize) -> Vec<i64> {
-        let total = self.held_out.len();
-        let count = count.min(total);
-        (0..count).map(|i| (i * total / count) as i64).collect()
+        spread(count.min(self.held_out.len()), self.held_out.len())
     }
+}
+
+/// `count` indices below `total`, evenly spaced.
+pub fn spread(count: usize, total: usize) -> Vec<i64> {
+    (0..count).map(|i| (i * total / count) as i64).collect()
 }
 
 fn shape(settings: &Settings, architecture: &Architecture, listing: &Listing) -> Shape {

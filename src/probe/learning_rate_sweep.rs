@@ -23,13 +23,7 @@ const STOP: f64 = 4.0;
 const LEAST_FALL: f64 = 0.02;
 
 pub fn measure(lab: &Lab) -> Result<LearningRateSweep, ProbeError> {
-    let mut curves = Vec::new();
-    for repetition in 0..lab.plan.sweep_seeds {
-        if repetition > 0 && lab.clock.past(0.45) {
-            break;
-        }
-        curves.push(curve(lab, repetition)?);
-    }
+    let curves = lab.each(0..lab.plan.sweep_seeds, curve)?;
     let suggestion = suggest(&curves);
     Ok(LearningRateSweep { curves, suggestion, current: lab.recipe().optimizer.lr.into() })
 }

@@ -4,6 +4,7 @@ use nanprobe_checks::evidence::Memorise;
 use nanprobe_checks::recipe::{Loss, Recipe};
 use tch::{Tensor, no_grad};
 
+use super::lab::spread;
 use super::{Lab, ProbeError};
 use crate::graph::knowledge::{output_function, trailing_activations};
 use crate::graph::{GraphError, Mode};
@@ -16,13 +17,8 @@ const SAMPLES: usize = 32;
 pub fn measure(lab: &Lab) -> Result<Memorise, ProbeError> {
     let recipe = Recipe { shuffle: false, batch_size: SAMPLES, ..lab.recipe().clone() };
     let network = lab.model(0)?.network;
-    let total = lab.train.len();
-    let count = SAMPLES.min(total);
-    let indices: Vec<i64> = (0..count).map(|i| (i * total / count) as i64).collect();
-    let pixels = lab.train.pixels().f_index_select(0, &Tensor::f_from_slice(&indices).map_err(GraphError::from)?);
-    let labels = lab.train.labels()?;
-    let labels: Vec<i64> = indices.iter().map(|&i| labels[i as usize]).collect();
-    let few = lab.train.repainted(pixels.map_err(GraphError::from)?).relabelled(&labels)?;
+    let count = SAMPLES.min(lab.train.len());
+    let few = lab.train.chosen(&spread(count, lab.train.len()))?;
 
     let steps = lab.plan.sweep_steps;
     let curve = train(&network, &few, &recipe, &mut Sampler::new(&few, SAMPLES, false, 0), steps, &mut ())?;

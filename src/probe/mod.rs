@@ -22,6 +22,7 @@ mod initial_loss;
 mod input_statistics;
 mod lab;
 mod label_range;
+mod lanes;
 mod learning_rate_sweep;
 mod logits;
 mod memorise;
@@ -79,54 +80,44 @@ impl Clock {
         Self { start: Instant::now(), budget }
     }
 
-    /// Whether more than this share of the budget is spent.
-    pub fn past(&self, share: f64) -> bool {
-        self.start.elapsed() > self.budget.mul_f64(share)
-    }
-
     /// Seconds left.
     pub fn left(&self) -> f64 {
         self.budget.saturating_sub(self.start.elapsed()).as_secs_f64()
     }
 }
 
-/// Takes every measurement of the job.
+/// Takes the measurements that checks read.
 pub fn measure(settings: &Settings, sink: &mut dyn Sink) -> Result<Lab, ProbeError> {
     let mut lab = Lab::open(settings, sink)?;
     take(sink, "looking at the inputs", || input_statistics::measure(&lab))?;
     take(sink, "looking at the labels", || label_range::measure(&lab))?;
     take(sink, "looking at the parameters", || parameters::measure(&lab))?;
     take(sink, "measuring the initial loss", || initial_loss::measure(&lab))?;
-
     sink.stage("training by your recipe");
-    training::measure(&mut lab, sink)?;
+    let seeds = lab.plan.seeds;
+    training::measure(&mut lab, seeds, sink)?;
     take(sink, "sweeping the learning rate", || learning_rate_sweep::measure(&lab))?;
     take(sink, "comparing your labels with permuted ones", || permuted_labels::measure(&lab))?;
-    for (name, skip) in [("memorise", 0.55), ("blank-inputs", 0.6)] {
-        if lab.clock.past(skip) {
-            lab.skipped.push(format!("{name} was skipped to keep the budget"));
-            sink.record(Record::failed(name, "skipped to keep the budget; give more with --budget".to_owned()))?;
-        } else if name == "memorise" {
-            take(sink, "learning a few samples by heart", || memorise::measure(&lab))?;
-        } else {
-            take(sink, "training on blank inputs", || blank_inputs::measure(&lab))?;
-        }
-    }
-    if !lab.skipped.is_empty() {
-        lab.job.run.lowered.append(&mut lab.skipped);
-        sink.record(record(&lab.job)?)?;
-    }
     Ok(lab)
 }
 
-/// What can be seen of the job with remedies applied: the evidence of one observed training.
-fn observe(lab: &Lab, remedies: &[Remedy], sink: &mut dyn Sink) -> Result<(), ProbeError> {
+/// The controls that tell what is left where no check explains a training that does not learn.
+pub fn controls(lab: &Lab, sink: &mut dyn Sink) -> Result<(), ProbeError> {
+    take(sink, "learning a few samples by heart", || memorise::measure(lab))?;
+    take(sink, "training on blank inputs", || blank_inputs::measure(lab))
+}
+
+/// What can be seen of the job with remedies applied: the evidence of one observed training, and of a sweep if wanted.
+fn observe(lab: &Lab, remedies: &[Remedy], sweep: bool, sink: &mut dyn Sink) -> Result<(), ProbeError> {
     let mut treated = lab.treated(remedies);
-    treated.plan.seeds = 1;
     take(sink, "looking at the mended inputs", || input_statistics::measure(&treated))?;
     take(sink, "looking at the mended parameters", || parameters::measure(&treated))?;
     take(sink, "measuring the mended initial loss", || initial_loss::measure(&treated))?;
-    training::measure(&mut treated, sink)
+    training::measure(&mut treated, 1, sink)?;
+    if sweep {
+        take(sink, "sweeping the learning rate of the mended training", || learning_rate_sweep::measure(&treated))?;
+    }
+    Ok(())
 }
 
 fn record<M: Measurement>(measurement: &M) -> Result<Record, ProbeError> {

@@ -14,10 +14,17 @@ use tch::{Device, Kind, Tensor};
 const MIN_STEPS: usize = 60;
 /// More steps than this add little in a probe of 1,000 samples (4 epochs at batch 32).
 const MAX_STEPS: usize = 120;
-/// Steps of the whole diagnosis, as a multiple of one training's: baseline seeds, sweep, controls, experiments.
-const TRAININGS: f64 = 12.0;
-/// Share of the budget that training steps may take.
-const SHARE: f64 = 0.8;
+/// Seeds of the baseline; experiments add more where two do not decide.
+const SEEDS: usize = 2;
+/// What a diagnosis with two suspects costs, in trainings: two each for the baseline and four experiments, one each for the sweep and the
+/// mended job, less what is saved by training two seeds side by side.
+const TRAININGS: f64 = 10.0;
+/// What a training costs beside its steps, in steps: scoring 800 samples costs about a third of training on them.
+const SCORING: f64 = 8.0;
+/// A step's fixed costs make a larger picture cheaper than its area says: by this, at most, from 32 px on.
+const OVERHEAD: f64 = 0.7;
+/// Share of the budget that these trainings may take.
+const SHARE: f64 = 0.85;
 /// Sides that are tried where the asked one is too slow, in pixels.
 const SIZES: [usize; 6] = [160, 128, 96, 64, 48, 32];
 
@@ -39,30 +46,41 @@ pub struct Plan {
 }
 
 /// Finds the largest image size, then the most steps, that fit the budget.
+///
+/// Only the smallest size is timed first: the others follow from their area, and the largest that may fit is timed as well.
 pub fn plan(settings: &Settings, architecture: &Architecture, shape: Shape, device: Device, left: f64) -> Result<Plan, ProbeError> {
     let asked = settings.recipe.image_size;
     let mut sizes = vec![asked];
     if !settings.image_size_given {
         sizes.extend(SIZES.into_iter().filter(|size| *size < asked && *size >= architecture.min_image_size));
     }
-    let mut chosen = (asked, f64::INFINITY);
-    for size in sizes {
-        let seconds = seconds_per_step(settings, Shape { size: size as i64, ..shape }, device)?;
-        chosen = (size, seconds);
-        if seconds * TRAININGS * MIN_STEPS as f64 <= left * SHARE {
-            break;
+    let timed = |size: usize| seconds_per_step(settings, Shape { size: size as i64, ..shape }, device);
+    let allowed = left * SHARE / (TRAININGS * (MIN_STEPS as f64 + SCORING));
+    let smallest = sizes[sizes.len() - 1];
+    let mut chosen = (smallest, timed(smallest)?);
+    let least = |size: usize| OVERHEAD * chosen.1 * (size * size) as f64 / (smallest * smallest) as f64;
+    if let Some(&size) = sizes.iter().find(|&&size| size > smallest && least(size) <= allowed) {
+        let seconds = timed(size)?;
+        if seconds <= allowed {
+            chosen = (size, seconds);
         }
     }
     let (size, seconds) = chosen;
-    let affordable = left * SHARE / seconds;
-    let steps = ((affordable / TRAININGS) as usize).clamp(MIN_STEPS, MAX_STEPS);
-    let roomy = affordable >= 1.5 * TRAININGS * MIN_STEPS as f64;
-    let seeds = if roomy { 3 } else { 2 };
+    let affordable = left * SHARE / seconds / TRAININGS - SCORING;
+    let steps = (affordable as usize).clamp(MIN_STEPS, MAX_STEPS);
     let mut lowered = Vec::new();
     if size < asked {
         lowered.push(format!("image size {asked} -> {size} px (one step takes {seconds:.2} s); --image-size {asked} forbids it"));
     }
-    Ok(Plan { size, steps, seeds, sweep_steps: if roomy { 100 } else { 60 }, sweep_seeds: if roomy { 3 } else { 1 }, lowered })
+    let roomy = affordable >= MAX_STEPS as f64;
+    Ok(Plan {
+        size,
+        steps,
+        seeds: SEEDS,
+        sweep_steps: if roomy { 100 } else { MIN_STEPS },
+        sweep_seeds: if roomy { 2 } else { 1 },
+        lowered,
+    })
 }
 
 /// The faster of two training steps on random pixels, after one to warm up.

@@ -4,7 +4,7 @@ use std::io::{BufRead, Write};
 
 use nanprobe_checks::evidence::Record;
 
-use super::{ProbeError, Sink, measure, observe, training};
+use super::{ProbeError, Sink, controls, measure, observe, training};
 use crate::config::Settings;
 use crate::worker::{Message, Request, Trial};
 
@@ -42,7 +42,7 @@ impl Sink for Kept {
     fn stage(&mut self, _: &str) {}
 }
 
-/// Reads the settings from the first line, measures everything, then answers requests until the input ends.
+/// Reads the settings from the first line, measures what checks read, then answers requests until the input ends.
 pub fn serve(mut input: impl BufRead, output: impl Write) -> Result<(), ProbeError> {
     let mut lines = Lines(output);
     let mut line = String::new();
@@ -65,9 +65,14 @@ pub fn serve(mut input: impl BufRead, output: impl Write) -> Result<(), ProbeErr
                     Message::Trial(Trial { runs: vec![] })
                 }
             },
-            Request::Observe { remedies } => {
+            Request::Observe { remedies, sweep } => {
                 let mut kept = Kept(vec![]);
-                observe(&lab, &remedies, &mut kept)?;
+                observe(&lab, &remedies, sweep, &mut kept)?;
+                Message::Observed(kept.0)
+            }
+            Request::Controls => {
+                let mut kept = Kept(vec![]);
+                controls(&lab, &mut kept)?;
                 Message::Observed(kept.0)
             }
         };

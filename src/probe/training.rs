@@ -1,5 +1,7 @@
 //! Short trainings by the user's recipe, and by the recipe with remedies.
 
+use std::ops::Range;
+
 use nanprobe_checks::Remedy;
 use nanprobe_checks::evidence::{Activations, Logits, Measurement, NonFinite, Record, Training, TrainingRun};
 
@@ -10,9 +12,13 @@ use crate::train::{Curve, Hook, Sampler, evaluate, train};
 use crate::worker::Trial;
 
 /// Trains once a seed; the first training is looked at from inside as well.
-pub fn measure(lab: &mut Lab, sink: &mut dyn Sink) -> Result<(), ProbeError> {
-    let first = match observed_run(lab, sink) {
-        Ok(run) => run,
+pub fn measure(lab: &mut Lab, seeds: usize, sink: &mut dyn Sink) -> Result<(), ProbeError> {
+    let trained = lab.each(0..seeds, |lab, repetition| match repetition {
+        0 => observed_run(lab),
+        _ => Ok((run(lab, repetition, &mut ())?.0, vec![])),
+    });
+    let trained = match trained {
+        Ok(trained) => trained,
         Err(error) => {
             // The others need this training; each says why it is missing.
             for name in [Training::NAME, Activations::NAME, Logits::NAME, NonFinite::NAME] {
@@ -21,21 +27,15 @@ pub fn measure(lab: &mut Lab, sink: &mut dyn Sink) -> Result<(), ProbeError> {
             return Ok(());
         }
     };
-    lab.first_run = Some(first.clone());
-    let mut runs = vec![first];
-    for repetition in 1..lab.plan.seeds {
-        if lab.clock.past(0.35) {
-            lab.skipped.push(format!("{} of {} baseline seeds", lab.plan.seeds - repetition, lab.plan.seeds));
-            break;
-        }
-        sink.stage(&format!("training by your recipe, seed {} of {}", repetition + 1, lab.plan.seeds));
-        runs.push(run(lab, repetition, &mut ())?.0);
-    }
+    let (runs, records): (Vec<TrainingRun>, Vec<Vec<Record>>) = trained.into_iter().unzip();
+    records.into_iter().flatten().try_for_each(|record| sink.record(record))?;
+    lab.first_run = runs.first().cloned();
     let training = Training { steps: lab.plan.steps as u64, batch_size: lab.recipe().batch_size as u64, runs };
     sink.record(record(&training)?)
 }
 
-fn observed_run(lab: &Lab, sink: &mut dyn Sink) -> Result<TrainingRun, ProbeError> {
+/// The first seed's training, and what it shows from inside.
+fn observed_run(lab: &Lab) -> Result<(TrainingRun, Vec<Record>), ProbeError> {
     let mut gradients = gradients::measure(lab)?;
     let fresh = lab.model(0)?.network;
     let initial_logits = logits::values(lab, &fresh)?;
@@ -45,19 +45,18 @@ fn observed_run(lab: &Lab, sink: &mut dyn Sink) -> Result<TrainingRun, ProbeErro
     let mut updates = Updates::default();
     let (run, network, curve) = run(lab, 0, &mut updates)?;
     updates.complete(&mut gradients);
-    sink.record(record(&gradients)?)?;
-    sink.record(record(&non_finite::measure(lab, &network, &curve)?)?)?;
     let trained_logits = logits::values(lab, &network)?;
-    sink.record(record(&Logits {
+    let logits = Logits {
         samples: lab.spread(logits::SAMPLES).len() as u64,
         outputs: lab.shape.outputs as u64,
         trailing: logits::trailing(network.graph()),
         initial: initial_logits,
         trained: trained_logits,
-    })?)?;
+    };
     let trained = activations::measure(lab, &network)?;
-    sink.record(record(&Activations { samples: lab.spread(activations::SAMPLES).len() as u64, initial, trained })?)?;
-    Ok(run)
+    let activations = Activations { samples: lab.spread(activations::SAMPLES).len() as u64, initial, trained };
+    let non_finite = non_finite::measure(lab, &network, &curve)?;
+    Ok((run, vec![record(&gradients)?, record(&non_finite)?, record(&logits)?, record(&activations)?]))
 }
 
 /// One short training of the recipe in force.
@@ -75,22 +74,14 @@ fn run(lab: &Lab, repetition: usize, hook: &mut dyn Hook) -> Result<(TrainingRun
         seed,
         loss: curve.loss.clone(),
         gradient_norm: curve.gradient_norm.clone(),
-        train: evaluate(&network, &lab.train, recipe)?,
+        train: evaluate(&network, &lab.seen, recipe)?,
         held_out: evaluate(&network, &lab.held_out, recipe)?,
     };
     Ok((run, network, curve))
 }
 
-/// The baseline's training with remedies applied, same samples and steps, on the baseline's first
-/// `seeds` seeds; fewer where the time runs out.
-pub fn trial(lab: &Lab, remedies: &[Remedy], seeds: usize) -> Result<Trial, ProbeError> {
-    let treated = lab.treated(remedies);
-    let mut runs = Vec::new();
-    for repetition in 0..seeds {
-        if repetition > 0 && lab.clock.past(0.97) {
-            break;
-        }
-        runs.push(run(&treated, repetition, &mut ())?.0);
-    }
+/// The baseline's training with remedies applied, same samples and steps, on some of its seeds.
+pub fn trial(lab: &Lab, remedies: &[Remedy], seeds: Range<usize>) -> Result<Trial, ProbeError> {
+    let runs = lab.treated(remedies).each(seeds, |lab, repetition| Ok(run(lab, repetition, &mut ())?.0))?;
     Ok(Trial { runs })
 }

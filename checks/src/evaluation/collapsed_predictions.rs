@@ -81,7 +81,7 @@ impl Check for CollapsedPredictions {
             collapsed.len(),
             count(runs.len() as u64, "seed")
         );
-        let Some((class, ..)) = collapsed.first().filter(|_| 2 * collapsed.len() > runs.len()) else {
+        let Some((class, ..)) = collapsed.first().filter(|_| 2 * collapsed.len() >= runs.len()) else {
             return Judgement::clear(measured);
         };
         let name = counts.and_then(|counts| counts.classes.get(*class)).map_or_else(|| class.to_string(), |class| class.name.clone());

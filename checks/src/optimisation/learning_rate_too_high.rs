@@ -68,7 +68,9 @@ impl Check for LearningRateTooHigh {
             _ => f64::INFINITY,
         });
         let growth = growth.reduce(f64::max);
-        let grows = growth.is_some_and(|growth| growth > limits.growth) && !learning;
+        // A loss that grows below the range of the sweep grows for another reason, such as the order of the samples.
+        let below = range.is_some_and(|range| current < range.low.0);
+        let grows = growth.is_some_and(|growth| growth > limits.growth) && !learning && !below;
         let known = |x: Option<f64>| x.map_or_else(|| "unknown".to_owned(), number);
         let measured = format!(
             "rate {}; best {}, loss grows from {}; last loss over first {}",

@@ -1,0 +1,68 @@
+//! The trainings of an experiment, each made once: sets of remedies, and their runs over the seeds.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use nanprobe_checks::Remedy;
+use nanprobe_checks::evidence::TrainingRun;
+
+use super::effect::{Confidence, accuracy, effect, helps, undecided};
+use super::{Suspect, Trainer};
+use crate::diagnosis::Effect;
+
+/// Seeds that are added at a time: one a lane on the smallest machine.
+pub const CHUNK: usize = 2;
+
+/// Trainings by the set of suspects whose remedies they apply.
+pub struct Arms<'a> {
+    base: &'a [Remedy],
+    suspects: &'a [Suspect],
+    train: Trainer<'a>,
+    most_seeds: usize,
+    runs: BTreeMap<Vec<usize>, Vec<TrainingRun>>,
+}
+
+impl<'a> Arms<'a> {
+    /// Arms over a baseline that has `base` applied already.
+    pub fn new(base: &'a [Remedy], baseline: &[TrainingRun], suspects: &'a [Suspect], most_seeds: usize, train: Trainer<'a>) -> Self {
+        let runs = BTreeMap::from([(vec![], baseline.to_vec())]);
+        Self { base, suspects, train, most_seeds: most_seeds.max(CHUNK), runs }
+    }
+
+    /// The balanced accuracy with a set of remedies; none where it could not be trained.
+    pub fn accuracy(&mut self, set: &[usize]) -> Option<f64> {
+        self.extend(set, CHUNK).then(|| accuracy(&self.runs[set])).filter(|_| !self.runs[set].is_empty())
+    }
+
+    /// What the second set buys over the first: seeds are added until the interval decides, or the last is used.
+    pub fn effect(&mut self, before: &[usize], after: &[usize], of: usize) -> Option<Effect> {
+        let with: Vec<String> = before.iter().map(|&i| self.suspects[i].check.to_owned()).collect();
+        let confidence = Confidence::after_looks(self.most_seeds.div_ceil(CHUNK));
+        let mut latest = None;
+        let mut seeds = CHUNK;
+        while seeds <= self.most_seeds && self.extend(after, seeds) && self.extend(before, seeds) {
+            let (b, a) = (&self.runs[before], &self.runs[after]);
+            latest = effect(&b[..b.len().min(seeds)], &a[..a.len().min(seeds)], with.clone(), confidence);
+            let remedy = &self.suspects[of].remedy;
+            if !latest.as_ref().is_some_and(|effect| undecided(effect) && !helps(effect, remedy)) {
+                break;
+            }
+            seeds += CHUNK;
+        }
+        latest
+    }
+
+    /// Trains a set on more seeds, up to `seeds`; false where there is no time left.
+    fn extend(&mut self, set: &[usize], seeds: usize) -> bool {
+        let have = self.runs.get(set).map_or(0, Vec::len);
+        // A set that failed has no runs and is not tried again.
+        if have >= seeds || (self.runs.contains_key(set) && have == 0) {
+            return true;
+        }
+        let remedies: Vec<Remedy> = self.base.iter().chain(set.iter().map(|&i| &self.suspects[i].remedy)).cloned().collect();
+        let missing: Range<usize> = have..seeds;
+        let Some(runs) = (self.train)(&remedies, missing) else { return false };
+        self.runs.entry(set.to_vec()).or_default().extend(runs);
+        true
+    }
+}
