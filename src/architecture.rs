@@ -44,6 +44,7 @@ pub const ARCHITECTURES: &[Architecture] = &[
     torchvision("mobilenet_v2", 32, true),
     small("lenet", 32, 28),
     small("small-cnn", 32, 16),
+    Architecture { batch_norm: true, ..small("small-cnn-bn", 32, 16) },
     small("mlp", 28, 8),
     small("sigmoid-mlp", 28, 8),
 ];

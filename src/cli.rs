@@ -137,7 +137,7 @@ pub struct JobArgs {
     #[arg(long, value_name = "N", value_parser = value::samples_text, help_heading = "Data")]
     pub samples: Option<usize>,
 
-    /// Architecture: resnet18, resnet34, resnet50, alexnet, vgg11, vgg16_bn, mobilenet_v2, lenet, small-cnn, mlp or sigmoid-mlp
+    /// Architecture: resnet18, resnet34, resnet50, alexnet, vgg11, vgg16_bn, mobilenet_v2, lenet, small-cnn, small-cnn-bn, mlp or sigmoid-mlp
     #[arg(long, value_name = "NAME", help_heading = "Model")]
     pub model: Option<String>,
     /// Weights to start from: safetensors with torchvision's names; a head of another size stays fresh [default: none]
@@ -204,10 +204,10 @@ pub struct JobArgs {
     /// Time allowed, such as 90s or 2m [default: 2m; 30s with --quick, 10m with --thorough]
     #[arg(long, value_name = "TIME", value_parser = value::duration_text, help_heading = "Run")]
     pub budget: Option<Duration>,
-    /// 30 seconds and two seeds: enough for a cause that stops training outright
+    /// 30 seconds and two seeds: enough for a cause that stops training outright [default: off]
     #[arg(long, conflicts_with = "thorough", help_heading = "Run")]
     pub quick: bool,
-    /// 10 minutes, and up to six seeds where two do not decide
+    /// 10 minutes, and up to 16 seeds where fewer do not decide [default: off]
     #[arg(long, help_heading = "Run")]
     pub thorough: bool,
     /// Read this nanprobe.toml [default: the nearest one upwards]

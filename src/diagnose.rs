@@ -6,11 +6,11 @@ use std::time::Instant;
 
 use nanprobe_checks::evidence::{EvidenceError, Job, Training, TrainingRun};
 use nanprobe_checks::progress::learns;
-use nanprobe_checks::{Evidence, Outcome, Remedy};
+use nanprobe_checks::{Evidence, Outcome, Remedy, Severity};
 
 use crate::config::{Gate, Settings};
 use crate::diagnosis::{Diagnosis, JobReport, RunReport};
-use crate::experiment::{self, Deadline, Decision, Suspect, experiment};
+use crate::experiment::{self, Deadline, Suspect, experiment};
 use crate::rank::{Judged, rank};
 use crate::worker::{Message, Request, Worker, WorkerError};
 
@@ -87,15 +87,23 @@ fn judge(evidence: &Evidence, gate: &Gate, limits: &BTreeMap<String, serde_json:
 }
 
 /// The findings with a remedy, most suspicious first. One that has no strength of its own, a guess, is tried once there is no other.
-fn suspects(judged: &[Judged], decided: &[Decision]) -> Vec<Suspect> {
-    let untried = |judged: &&Judged| !decided.iter().any(|decision| decision.check == judged.check.name());
-    let mut findings: Vec<_> = judged.iter().filter(untried).filter_map(|j| Some((j.check.name(), j.finding()?))).collect();
-    findings.retain(|(_, finding)| finding.remedy.is_some());
-    if findings.iter().any(|(_, finding)| finding.strength > 0.0) {
-        findings.retain(|(_, finding)| finding.strength > 0.0);
+fn suspects(judged: &[Judged], so_far: &experiment::Outcome) -> Vec<Suspect> {
+    // On top of new fixes what was tried before may help; without any it would give the same answer.
+    let tried = |check: &str| match so_far.path.as_slice() {
+        [] => so_far.decisions.iter().any(|decision| decision.check == check),
+        path => path.iter().any(|step| step.check == check),
+    };
+    let untried = |(_, judged): &(usize, &Judged)| !tried(judged.check.name());
+    let suspect = |(place, judged): (usize, &Judged)| {
+        let finding = judged.finding()?;
+        Some((finding.severity, finding.strength, Suspect { check: judged.check.name(), remedy: finding.remedy.clone()?, place }))
+    };
+    let mut suspects: Vec<(Severity, f64, Suspect)> = judged.iter().enumerate().filter(untried).filter_map(suspect).collect();
+    if suspects.iter().any(|(_, strength, _)| *strength > 0.0) {
+        suspects.retain(|(_, strength, _)| *strength > 0.0);
     }
-    findings.sort_by(|(_, a), (_, b)| b.severity.cmp(&a.severity).then(b.strength.total_cmp(&a.strength)));
-    findings.into_iter().filter_map(|(check, finding)| Some(Suspect { check, remedy: finding.remedy.clone()? })).collect()
+    suspects.sort_by(|a, b| b.0.cmp(&a.0).then(b.1.total_cmp(&a.1)));
+    suspects.into_iter().map(|(_, _, suspect)| suspect).collect()
 }
 
 /// The measuring process with what experiments need around it.
@@ -117,7 +125,7 @@ impl Lab<'_> {
         let Some(mut baseline) = evidence.get::<Training>().map(|training| training.runs.clone()) else { return (outcome, None) };
         for _ in 0..ROUNDS {
             let now = mended.as_ref().map_or(&*judged, |(_, judged)| judged);
-            let suspects = suspects(now, &outcome.decisions);
+            let suspects = suspects(now, &outcome);
             let base: Vec<Remedy> = outcome.path.iter().map(|step| step.remedy.clone()).collect();
             let most_seeds = self.settings.run.seeds;
             let mut arms = BTreeMap::new();
@@ -134,7 +142,7 @@ impl Lab<'_> {
                     old.outcome = fresh.outcome.clone();
                 }
             }
-            outcome.decisions.extend(more.decisions);
+            outcome.learn(more.decisions);
             outcome.path.extend(more.path);
             if !found {
                 if mended.is_some() || suspects.is_empty() {

@@ -27,13 +27,18 @@ pub fn rank(evidence: &Evidence, judged: &[Judged], outcome: &experiment::Outcom
 
     // A finding that is gone in the mended training is a consequence of what was mended.
     if let (Some(mended), Some(first)) = (mended, fixed.first()) {
-        for (verdict, _) in &mut verdicts {
+        for (verdict, strength) in &mut verdicts {
             let own = fixed.contains(&verdict.check.as_str());
             let gone =
                 mended.iter().any(|j| j.check.name() == verdict.check && matches!(j.outcome, Outcome::Judged(Judgement::Clear { .. })));
             let alternative = verdict.status == Status::Confirmed;
             if !own && ((verdict.status.is_finding() && (gone || alternative)) || (verdict.status == Status::Harmless && gone)) {
                 verdict.explained_by = Some((*first).to_owned());
+            }
+            // A guess that nobody needs any more was never a finding.
+            if gone && *strength == 0.0 && verdict.status == Status::Suspected {
+                *verdict = Verdict { status: Status::Clear, severity: None, edit: None, explained_by: None, ..verdict.clone() };
+                verdict.remedy.clear();
             }
         }
     }

@@ -34,11 +34,11 @@ pub const HELD_OUT: usize = 400;
 /// Time allowed.
 pub const BUDGET: Duration = Duration::from_secs(120);
 /// Most seeds of one experiment.
-const SEEDS: usize = 4;
+const SEEDS: usize = 8;
 /// Budget and most seeds with --quick.
 const QUICK: (Duration, usize) = (Duration::from_secs(30), 2);
 /// Budget and most seeds with --thorough.
-const THOROUGH: (Duration, usize) = (Duration::from_secs(600), 6);
+const THOROUGH: (Duration, usize) = (Duration::from_secs(600), 16);
 
 /// Everything that a diagnosis is run by. It is handed to the measuring child process as JSON.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -21,7 +21,7 @@ fn flags_alone_are_enough() {
     let empty = tempfile::tempdir().unwrap();
     let settings = Settings::resolve(&flags("./train", "resnet18"), None, empty.path()).unwrap();
     assert_eq!(settings.data.path, Path::new("./train"));
-    assert_eq!(settings.run, RunOptions { seed: 0, budget: BUDGET, seeds: 4, samples: 1000, held_out: 400, device: "auto".into() });
+    assert_eq!(settings.run, RunOptions { seed: 0, budget: BUDGET, seeds: 8, samples: 1000, held_out: 400, device: "auto".into() });
     assert!(!settings.image_size_given && settings.origin.is_none());
 }
 

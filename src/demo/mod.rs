@@ -54,6 +54,8 @@ const FAULTS: Sources = embedded!(
         "exploding-gradient",
         "learning-rate-too-low",
         "learning-rate-too-high",
+        "excessive-regularization",
+        "optimizer-mismatch",
         "initial-loss-off-chance",
         "collapsed-predictions",
     ]

@@ -10,15 +10,13 @@ use super::effect::{Confidence, accuracy, effect, helps, undecided};
 use super::{Suspect, Trainer};
 use crate::diagnosis::Effect;
 
-/// Seeds that are added at a time: one a lane on the smallest machine.
-pub const CHUNK: usize = 2;
-
 /// Trainings by the set of suspects whose remedies they apply.
 pub struct Arms<'a> {
     base: &'a [Remedy],
     suspects: &'a [Suspect],
     train: Trainer<'a>,
-    most_seeds: usize,
+    /// How many seeds to look at, look by look.
+    looks: Vec<usize>,
     runs: BTreeMap<Vec<usize>, Vec<TrainingRun>>,
 }
 
@@ -26,28 +24,33 @@ impl<'a> Arms<'a> {
     /// Arms over a baseline that has `base` applied already.
     pub fn new(base: &'a [Remedy], baseline: &[TrainingRun], suspects: &'a [Suspect], most_seeds: usize, train: Trainer<'a>) -> Self {
         let runs = BTreeMap::from([(vec![], baseline.to_vec())]);
-        Self { base, suspects, train, most_seeds: most_seeds.max(CHUNK), runs }
+        // As many as the baseline has, then twice as many as before.
+        let first = baseline.len().max(1);
+        let looks =
+            std::iter::successors(Some(first), |seeds| Some(seeds * 2)).take_while(|seeds| *seeds <= most_seeds.max(first)).collect();
+        Self { base, suspects, train, looks, runs }
     }
 
     /// The balanced accuracy with a set of remedies; none where it could not be trained.
     pub fn accuracy(&mut self, set: &[usize]) -> Option<f64> {
-        self.extend(set, CHUNK).then(|| accuracy(&self.runs[set])).filter(|_| !self.runs[set].is_empty())
+        self.extend(set, self.looks[0]).then(|| accuracy(&self.runs[set])).filter(|_| !self.runs[set].is_empty())
     }
 
     /// What the second set buys over the first: seeds are added until the interval decides, or the last is used.
     pub fn effect(&mut self, before: &[usize], after: &[usize], of: usize) -> Option<Effect> {
         let with: Vec<String> = before.iter().map(|&i| self.suspects[i].check.to_owned()).collect();
-        let confidence = Confidence::after_looks(self.most_seeds.div_ceil(CHUNK));
+        let confidence = Confidence::after_looks(self.looks.len());
         let mut latest = None;
-        let mut seeds = CHUNK;
-        while seeds <= self.most_seeds && self.extend(after, seeds) && self.extend(before, seeds) {
+        for seeds in self.looks.clone() {
+            if !(self.extend(after, seeds) && self.extend(before, seeds)) {
+                break;
+            }
             let (b, a) = (&self.runs[before], &self.runs[after]);
             latest = effect(&b[..b.len().min(seeds)], &a[..a.len().min(seeds)], with.clone(), confidence);
             let remedy = &self.suspects[of].remedy;
             if !latest.as_ref().is_some_and(|effect| undecided(effect) && !helps(effect, remedy)) {
                 break;
             }
-            seeds += CHUNK;
         }
         latest
     }

@@ -8,6 +8,8 @@ use crate::diagnosis::Effect;
 
 /// Differences smaller than this are of no interest, in balanced accuracy.
 const LEAST: f64 = 0.02;
+/// A gain as large as this is not called harmless as long as the interval admits it.
+const MATERIAL: f64 = 0.1;
 /// A training loss that falls to this share of the untreated one counts where accuracy does not move yet.
 const FASTER: f64 = 0.7;
 /// Below this, as a share of the way from guessing to perfect, a training has not begun to learn.
@@ -74,4 +76,9 @@ pub fn helps(effect: &Effect, remedy: &Remedy) -> bool {
 /// Whether more seeds may show that it helps: the difference is of interest, and its interval holds zero.
 pub fn undecided(effect: &Effect) -> bool {
     effect.interval.low <= 0.0 && effect.after.0 - effect.before.0 >= LEAST
+}
+
+/// Whether it stays open if no more seeds can be had: on average it helps, and the interval admits that it helps much.
+pub fn open(effect: &Effect) -> bool {
+    undecided(effect) && effect.interval.high >= MATERIAL
 }

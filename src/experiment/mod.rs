@@ -2,9 +2,10 @@
 //! untreated one and its noise.
 //!
 //! Faults mask each other, so the search goes from both ends: all remedies together (does anything
-//! help?), each alone (which suffice?), and all but one (which are needed?). From these follow each
+//! help?), each alone (which suffice?), and one after the other left out (which are needed?). From these follow each
 //! finding's status and the shortest list of fixes that reaches what all of them reach.
 
+use std::cmp::Reverse;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
@@ -18,7 +19,7 @@ mod effect;
 
 use arms::Arms;
 pub use effect::accuracy;
-use effect::helps;
+use effect::{helps, open};
 
 /// More suspects than this are not tried: the weaker ones keep their suspicion.
 const MOST_SUSPECTS: usize = 6;
@@ -35,6 +36,8 @@ pub struct Suspect {
     pub check: &'static str,
     /// The edit.
     pub remedy: Remedy,
+    /// Its place in the chain of causes: data first, then labels, model, optimisation, evaluation.
+    pub place: usize,
 }
 
 /// Who runs a training with remedies on some seeds; none where no time is left, no runs where the remedies fail.
@@ -45,7 +48,7 @@ pub type Trainer<'a> = &'a mut dyn FnMut(&[Remedy], Range<usize>) -> Option<Vec<
 pub struct Decision {
     /// The check.
     pub check: &'static str,
-    /// Confirmed, contributing, harmless, or suspected where nothing could be tried.
+    /// Confirmed, contributing, harmless, or suspected where nothing could be tried or the seeds do not agree.
     pub status: Status,
     /// What its remedy bought.
     pub effect: Option<Effect>,
@@ -69,6 +72,19 @@ pub struct Outcome {
     pub decisions: Vec<Decision>,
     /// The fixes in order.
     pub path: Vec<Step>,
+}
+
+impl Outcome {
+    /// Takes a later round's decisions in: one replaces what was decided before only if it found more.
+    pub fn learn(&mut self, decisions: Vec<Decision>) {
+        for decision in decisions {
+            match self.decisions.iter_mut().find(|old| old.check == decision.check) {
+                Some(old) if decision.status < old.status => *old = decision,
+                Some(_) => {}
+                None => self.decisions.push(decision),
+            }
+        }
+    }
 }
 
 /// Time for experiments.
@@ -104,31 +120,46 @@ pub fn experiment(base: &[Remedy], baseline: &[TrainingRun], suspects: &[Suspect
     let everyone: Vec<usize> = (0..tried.len()).collect();
     let all = if tried.len() > 1 { arms.accuracy(&everyone) } else { None };
     let alone: Vec<Option<Effect>> = everyone.iter().map(|&i| arms.effect(&[], &[i], i)).collect();
-    let suffices = |effect: &Option<Effect>| effect.as_ref().is_some_and(|e| all.is_none_or(|all| e.after.0 >= all - TOLERANCE));
-    let one_suffices = alone.iter().zip(tried).any(|(e, s)| suffices(e) && e.as_ref().is_some_and(|e| helps(e, &s.remedy)));
-
+    let confirmed = |i: usize| alone[i].as_ref().is_some_and(|single| helps(single, &tried[i].remedy));
+    let suffices = |i: &usize| confirmed(*i) && alone[*i].as_ref().is_some_and(|e| all.is_none_or(|all| e.after.0 >= all - TOLERANCE));
+    // Where one remedy alone reaches what all reach, no other is needed.
+    let together = all.is_some_and(|all| all > before + TOLERANCE) && !everyone.iter().any(suffices);
+    let needed = if together { needed(tried, &everyone, &mut arms) } else { vec![] };
     let mut decisions: Vec<Decision> = Vec::with_capacity(suspects.len());
     for (index, suspect) in tried.iter().enumerate() {
-        let decided = |status, effect| Decision { check: suspect.check, status, effect };
-        let single = alone[index].clone();
-        if single.as_ref().is_some_and(|single| helps(single, &suspect.remedy)) {
-            decisions.push(decided(Status::Confirmed, single));
-            continue;
-        }
-        // Where one remedy alone reaches what all reach, no other is needed.
-        let together = all.is_some_and(|all| all > before + TOLERANCE) && !one_suffices;
-        let rest: Vec<usize> = everyone.iter().copied().filter(|&other| other != index).collect();
-        let needed = if together { arms.effect(&rest, &everyone, index) } else { None };
-        decisions.push(match (single, needed) {
-            (_, Some(needed)) if helps(&needed, &suspect.remedy) => decided(Status::Contributing, Some(needed)),
-            (Some(single), _) => decided(Status::Harmless, Some(single)),
-            (None, _) => decided(Status::Suspected, None),
-        });
+        let need = needed.iter().find(|(i, _)| *i == index).map(|(_, effect)| effect.clone());
+        let (status, effect) = match (alone[index].clone(), need) {
+            (single, _) if confirmed(index) => (Status::Confirmed, single),
+            (_, Some(need)) => (Status::Contributing, Some(need)),
+            (Some(single), None) if open(&single) => (Status::Suspected, Some(single)),
+            (Some(single), None) => (Status::Harmless, Some(single)),
+            (None, None) => (Status::Suspected, None),
+        };
+        decisions.push(Decision { check: suspect.check, status, effect });
     }
     decisions.extend(suspects[tried.len()..].iter().map(|s| Decision { check: s.check, status: Status::Suspected, effect: None }));
     let path = path(before, all, &decisions, &alone, &mut arms);
     let step = |(i, accuracy): (usize, f64)| Step { check: tried[i].check, remedy: tried[i].remedy.clone(), accuracy };
     Outcome { decisions, path: path.into_iter().map(step).collect() }
+}
+
+/// The suspects without whose remedies the others fall short, each with what it buys: remedies are left out one after the other, effects
+/// before causes, so that of two that can stand for each other the cause stays.
+fn needed(tried: &[Suspect], everyone: &[usize], arms: &mut Arms) -> Vec<(usize, Effect)> {
+    let mut order = everyone.to_vec();
+    order.sort_by_key(|&i| Reverse(tried[i].place));
+    let mut kept = everyone.to_vec();
+    let mut needed = Vec::new();
+    for index in order {
+        let rest: Vec<usize> = kept.iter().copied().filter(|&other| other != index).collect();
+        match arms.effect(&rest, &kept, index) {
+            Some(effect) if helps(&effect, &tried[index].remedy) => needed.push((index, effect)),
+            Some(_) => kept = rest,
+            // No time, or a training that failed: it stays, undecided.
+            None => {}
+        }
+    }
+    needed
 }
 
 /// The shortest list of fixes that reaches what all remedies reach, as positions among the suspects: the best one alone first,
@@ -175,7 +206,8 @@ mod tests {
     }
 
     fn decide(checks: &[(&'static str, Remedy)], accuracy_of: impl Fn(&[Remedy]) -> f64) -> Outcome {
-        let suspects: Vec<Suspect> = checks.iter().map(|(check, remedy)| Suspect { check, remedy: remedy.clone() }).collect();
+        let suspects: Vec<Suspect> =
+            checks.iter().enumerate().map(|(place, (check, remedy))| Suspect { check, remedy: remedy.clone(), place }).collect();
         experiment(&[], &runs(accuracy_of(&[]), 0..2), &suspects, 4, &mut |remedies, seeds| Some(runs(accuracy_of(remedies), seeds)))
     }
 
@@ -197,8 +229,18 @@ mod tests {
     }
 
     #[test]
+    fn of_two_that_can_stand_for_each_other_beside_a_third_the_cause_is_needed() {
+        let outcome = decide(&[("cause", Remedy::Unfreeze), ("effect", Remedy::BalanceClasses), ("other", Remedy::Shuffle)], |r| {
+            let one = r.contains(&Remedy::Unfreeze) || r.contains(&Remedy::BalanceClasses);
+            if one && r.contains(&Remedy::Shuffle) { 0.86 } else { 0.48 }
+        });
+        assert_eq!(outcome.path.iter().map(|step| step.check).collect::<Vec<_>>(), ["cause", "other"]);
+        assert_eq!(outcome.decisions[1].status, Status::Harmless);
+    }
+
+    #[test]
     fn without_time_everything_stays_suspected() {
-        let suspects = [Suspect { check: "a", remedy: Remedy::Shuffle }];
+        let suspects = [Suspect { check: "a", remedy: Remedy::Shuffle, place: 0 }];
         let outcome = experiment(&[], &runs(0.5, 0..2), &suspects, 4, &mut |_, _| None);
         assert_eq!(outcome.decisions[0].status, Status::Suspected);
         assert!(outcome.path.is_empty());
@@ -207,7 +249,8 @@ mod tests {
     #[test]
     fn seeds_are_added_where_two_do_not_decide_and_only_there() {
         let mut most = [0, 0];
-        let suspects = [Suspect { check: "a", remedy: Remedy::Shuffle }, Suspect { check: "b", remedy: Remedy::Unfreeze }];
+        let suspects =
+            [Suspect { check: "a", remedy: Remedy::Shuffle, place: 0 }, Suspect { check: "b", remedy: Remedy::Unfreeze, place: 1 }];
         experiment(&[], &runs(0.5, 0..2), &suspects, 4, &mut |remedies, seeds| {
             let (slot, accuracy) = match remedies {
                 [Remedy::Shuffle] => (0, 0.55),
@@ -222,7 +265,8 @@ mod tests {
 
     #[test]
     fn a_remedy_that_fails_is_a_result_and_the_others_are_still_tried() {
-        let suspects = [Suspect { check: "a", remedy: Remedy::Shuffle }, Suspect { check: "b", remedy: Remedy::Unfreeze }];
+        let suspects =
+            [Suspect { check: "a", remedy: Remedy::Shuffle, place: 0 }, Suspect { check: "b", remedy: Remedy::Unfreeze, place: 1 }];
         let outcome = experiment(&[], &runs(0.5, 0..2), &suspects, 4, &mut |remedies, seeds| {
             Some(if remedies.contains(&Remedy::Shuffle) { vec![] } else { runs(0.9, seeds) })
         });

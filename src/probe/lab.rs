@@ -135,6 +135,15 @@ impl Lab {
         }
     }
 
+    /// The job with the recipe in force.
+    pub fn job_in_force(&self) -> Job {
+        let mut recipe = self.treatment.recipe.clone();
+        if self.treatment.drop_output_activation {
+            recipe.model.output_activation = None;
+        }
+        Job { recipe, ..self.job.clone() }
+    }
+
     /// The recipe in force, with the image size that is used.
     pub fn recipe(&self) -> &Recipe {
         &self.treatment.recipe

@@ -110,6 +110,7 @@ pub fn controls(lab: &Lab, sink: &mut dyn Sink) -> Result<(), ProbeError> {
 /// What can be seen of the job with remedies applied: the evidence of one observed training, and of a sweep if wanted.
 fn observe(lab: &Lab, remedies: &[Remedy], sweep: bool, sink: &mut dyn Sink) -> Result<(), ProbeError> {
     let mut treated = lab.treated(remedies);
+    sink.record(record(&treated.job_in_force())?)?;
     take(sink, "looking at the mended inputs", || input_statistics::measure(&treated))?;
     take(sink, "looking at the mended parameters", || parameters::measure(&treated))?;
     take(sink, "measuring the mended initial loss", || initial_loss::measure(&treated))?;

@@ -14,6 +14,10 @@ use tch::{Device, Kind, Tensor};
 const MIN_STEPS: usize = 60;
 /// More steps than this add little in a probe of 1,000 samples (4 epochs at batch 32).
 const MAX_STEPS: usize = 120;
+/// With fewer steps than this nothing can be told from a training.
+const LEAST_STEPS: usize = 15;
+/// Share of the budget that one training may take where not even the fewest trainings fit.
+const BASELINE: f64 = 0.15;
 /// Seeds of the baseline; experiments add more where two do not decide.
 const SEEDS: usize = 2;
 /// What a diagnosis with two suspects costs, in trainings: two each for the baseline and four experiments, one each for the sweep and the
@@ -67,8 +71,16 @@ pub fn plan(settings: &Settings, architecture: &Architecture, shape: Shape, devi
     }
     let (size, seconds) = chosen;
     let affordable = left * SHARE / seconds / TRAININGS - SCORING;
-    let steps = (affordable as usize).clamp(MIN_STEPS, MAX_STEPS);
+    let mut steps = (affordable as usize).clamp(MIN_STEPS, MAX_STEPS);
+    let mut seeds = SEEDS;
     let mut lowered = Vec::new();
+    // Where it is slow at any size, one seed and fewer steps leave time for experiments.
+    let most = (left * BASELINE / seconds - SCORING).max(0.0) as usize;
+    if steps > most {
+        seeds = 1;
+        steps = most.max(LEAST_STEPS);
+        lowered.push(format!("{SEEDS} seeds of {MIN_STEPS} steps -> 1 of {steps} (one step takes {seconds:.2} s); --budget gives more"));
+    }
     if size < asked {
         lowered.push(format!("image size {asked} -> {size} px (one step takes {seconds:.2} s); --image-size {asked} forbids it"));
     }
@@ -76,8 +88,8 @@ pub fn plan(settings: &Settings, architecture: &Architecture, shape: Shape, devi
     Ok(Plan {
         size,
         steps,
-        seeds: SEEDS,
-        sweep_steps: if roomy { 100 } else { MIN_STEPS },
+        seeds,
+        sweep_steps: if roomy { 100 } else { steps.min(MIN_STEPS) },
         sweep_seeds: if roomy { 2 } else { 1 },
         lowered,
     })

@@ -33,7 +33,8 @@ pub fn build(name: &str, shape: Shape) -> Result<Graph, UnknownModel> {
         "vgg16_bn" => vgg::vgg16_bn(shape),
         "mobilenet_v2" => mobilenet::mobilenet_v2(shape),
         "lenet" => small::lenet(shape),
-        "small-cnn" => small::small_cnn(shape),
+        "small-cnn" => small::small_cnn("small-cnn", shape),
+        "small-cnn-bn" => small::small_cnn("small-cnn-bn", shape),
         "mlp" => small::mlp(shape),
         "sigmoid-mlp" => small::sigmoid_mlp(shape),
         other => unreachable!("architecture `{other}` is listed but not built"),
@@ -51,7 +52,12 @@ mod tests {
             let shape = Shape { channels: 3, size: architecture.image_size as i64, outputs: 7 };
             let graph = build(architecture.name, shape).unwrap();
             assert_eq!(graph.name, architecture.name);
-            assert_eq!(graph.parameters.iter().any(|p| p.name.contains("bn")), graph.name.starts_with("resnet"), "{}", graph.name);
+            assert_eq!(
+                graph.parameters.iter().any(|p| p.name.contains("bn")),
+                graph.name.starts_with("resnet") || graph.name.ends_with("-bn"),
+                "{}",
+                graph.name
+            );
         }
     }
 }

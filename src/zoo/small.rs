@@ -25,16 +25,21 @@ pub fn lenet(shape: Shape) -> Graph {
     b.finish(x)
 }
 
-/// Two convolutions and two linear layers.
-pub fn small_cnn(shape: Shape) -> Graph {
+/// Two convolutions and two linear layers; `small-cnn-bn` has batch norm behind each convolution.
+pub fn small_cnn(name: &str, shape: Shape) -> Graph {
+    let norm = name.ends_with("-bn");
     let side = shape.size / 2 / 2;
-    let mut b = Builder::new("small-cnn");
-    let x = b.conv2d("conv1", Value::Input, Conv::new(shape.channels, 16, 3).padding(1));
-    let x = b.relu("relu1", x);
-    let x = b.max_pool2d("pool1", x, 2, 2, 0);
-    let x = b.conv2d("conv2", x, Conv::new(16, 32, 3).padding(1));
-    let x = b.relu("relu2", x);
-    let x = b.max_pool2d("pool2", x, 2, 2, 0);
+    let mut b = Builder::new(name);
+    let mut x = Value::Input;
+    for (position, (input, width)) in [(shape.channels, 16), (16, 32)].into_iter().enumerate() {
+        let layer = |kind: &str| format!("{kind}{}", position + 1);
+        x = b.conv2d(&layer("conv"), x, Conv::new(input, width, 3).padding(1));
+        if norm {
+            x = b.batch_norm(&layer("bn"), x, width);
+        }
+        x = b.relu(&layer("relu"), x);
+        x = b.max_pool2d(&layer("pool"), x, 2, 2, 0);
+    }
     let x = b.flatten(x);
     let x = b.linear("fc1", x, 32 * side * side, 64, None);
     let x = b.relu("relu3", x);

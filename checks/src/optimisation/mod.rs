@@ -4,11 +4,13 @@ use crate::check::AnyCheck;
 use crate::evidence::{Gradients, Job, LearningRateSweep, ParameterGradient, ParameterKind};
 use crate::recipe::{OptimizerKind, OptimizerRecipe};
 
+mod excessive_regularization;
 mod exploding_gradient;
 mod frozen_parameters;
 mod gradients_missing;
 mod learning_rate_too_high;
 mod learning_rate_too_low;
+mod optimizer_mismatch;
 mod vanishing_gradient;
 
 /// The family's checks.
@@ -19,6 +21,8 @@ pub const CHECKS: &[&dyn AnyCheck] = &[
     &exploding_gradient::ExplodingGradient,
     &learning_rate_too_low::LearningRateTooLow,
     &learning_rate_too_high::LearningRateTooHigh,
+    &excessive_regularization::ExcessiveRegularization,
+    &optimizer_mismatch::OptimizerMismatch,
 ];
 
 /// Weights of the first and of the last layer that a gradient reaches, where there are two.
