@@ -118,6 +118,7 @@ pub struct Demo {
 }
 
 /// The training to look into. All optional: `nanprobe.toml` may say it, or a default may.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
 #[derive(Clone, Debug, Default, Args)]
 pub struct JobArgs {
     /// Training data: an image folder (one folder a class), image files with the class in their name, or a

@@ -1,18 +1,17 @@
 //! The whole story on one page: measure, judge, experiment, rank.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::time::Instant;
 
-use nanprobe_checks::evidence::{EvidenceError, Job, Training, TrainingRun};
+use nanprobe_checks::evidence::{EvidenceError, Job, Training};
 use nanprobe_checks::progress::learns;
 use nanprobe_checks::{Evidence, Outcome, Remedy, Severity};
 
 use crate::config::{Gate, Settings};
 use crate::diagnosis::{Diagnosis, JobReport, RunReport};
-use crate::experiment::{self, Deadline, Suspect, experiment};
+use crate::experiment::{self, Bench, Suspect, experiment};
 use crate::rank::{Judged, rank};
-use crate::worker::{Message, Request, Worker, WorkerError};
+use crate::worker::{Message, Worker, WorkerError};
 
 /// Share of the time left that experiments may take; the rest is for ending in time.
 const EXPERIMENTS: f64 = 0.95;
@@ -38,11 +37,11 @@ pub fn diagnose(settings: &Settings, progress: &mut dyn FnMut(&str)) -> Diagnosi
         Err(error) => problems.push(error.to_string()),
         Ok(worker) => {
             let left = settings.run.budget.saturating_sub(start.elapsed()).mul_f64(EXPERIMENTS);
-            let mut lab = Lab { worker, deadline: Deadline::new(left), settings, progress, problems: &mut problems, trials: 0 };
-            (outcome, mended) = lab.decide(&evidence, &mut judged);
+            let mut bench = Bench::new(worker, left, progress, &mut problems);
+            (outcome, mended) = decide(&mut bench, settings, &evidence, &mut judged);
             let stuck = evidence.get::<Training>().is_some_and(|training| outcome.path.is_empty() && !learns(Some(training)));
             if stuck {
-                lab.controls(&mut evidence);
+                bench.controls(&mut evidence);
             }
         }
     }
@@ -106,107 +105,41 @@ fn suspects(judged: &[Judged], so_far: &experiment::Outcome) -> Vec<Suspect> {
     suspects.into_iter().map(|(_, _, suspect)| suspect).collect()
 }
 
-/// The measuring process with what experiments need around it.
-struct Lab<'a> {
-    worker: Worker,
-    deadline: Deadline,
-    settings: &'a Settings,
-    progress: &'a mut dyn FnMut(&str),
-    problems: &'a mut Vec<String>,
-    trials: usize,
-}
-
-impl Lab<'_> {
-    /// Experiments until nothing is left to try, and what the checks say of the job with the fixes applied. A finding that
-    /// only shows once others are mended replaces the judgement of the job as it was.
-    fn decide(&mut self, evidence: &Evidence, judged: &mut [Judged]) -> (experiment::Outcome, Option<Vec<Judged>>) {
-        let mut outcome = experiment::Outcome::default();
-        let mut mended: Option<(Evidence, Vec<Judged>)> = None;
-        let Some(mut baseline) = evidence.get::<Training>().map(|training| training.runs.clone()) else { return (outcome, None) };
-        for _ in 0..ROUNDS {
-            let now = mended.as_ref().map_or(&*judged, |(_, judged)| judged);
-            let suspects = suspects(now, &outcome);
-            let base: Vec<Remedy> = outcome.path.iter().map(|step| step.remedy.clone()).collect();
-            let most_seeds = self.settings.run.seeds;
-            let mut arms = BTreeMap::new();
-            let more = experiment(&base, &baseline, &suspects, most_seeds, &mut |remedies, seeds| {
-                let runs = self.trial(remedies, seeds)?;
-                arms.entry(format!("{remedies:?}")).or_insert_with(Vec::new).extend(runs.clone());
-                Some(runs)
-            });
-            let found = !more.path.is_empty();
-            for step in &more.path {
-                let fresh = mended.as_ref().and_then(|(_, now)| now.iter().find(|j| j.check.name() == step.check));
-                let old = judged.iter_mut().find(|j| j.check.name() == step.check);
-                if let (Some(fresh), Some(old)) = (fresh, old) {
-                    old.outcome = fresh.outcome.clone();
-                }
-            }
-            outcome.learn(more.decisions);
-            outcome.path.extend(more.path);
-            if !found {
-                if mended.is_some() || suspects.is_empty() {
-                    break;
-                }
-                continue;
-            }
-            let fixes: Vec<Remedy> = outcome.path.iter().map(|step| step.remedy.clone()).collect();
-            baseline = arms.remove(&format!("{fixes:?}")).unwrap_or(baseline);
-            let Some(seen) = self.observe(fixes, evidence) else { break };
-            let again = judge(&seen, &self.settings.gate, &self.settings.limits, self.problems);
-            mended = Some((seen, again));
+/// Experiments until nothing is left to try, and what the checks say of the job with the fixes applied. A finding that
+/// only shows once others are mended replaces the judgement of the job as it was.
+fn decide(
+    bench: &mut Bench,
+    settings: &Settings,
+    evidence: &Evidence,
+    judged: &mut [Judged],
+) -> (experiment::Outcome, Option<Vec<Judged>>) {
+    let Some(training) = evidence.get::<Training>() else { return (experiment::Outcome::default(), None) };
+    let mut outcome = experiment::Outcome { mended: training.runs.clone(), ..Default::default() };
+    let mut mended: Option<Vec<Judged>> = None;
+    for _ in 0..ROUNDS {
+        let suspects = suspects(mended.as_deref().unwrap_or(judged), &outcome);
+        if suspects.is_empty() {
+            break;
         }
-        (outcome, mended.map(|(_, judged)| judged))
-    }
-
-    fn trial(&mut self, remedies: &[Remedy], seeds: Range<usize>) -> Option<Vec<TrainingRun>> {
-        self.trials += 1;
-        (self.progress)(&format!("experiment {}: {}", self.trials, remedies.iter().map(name).collect::<Vec<_>>().join(" + ")));
-        let trainings = seeds.len();
-        let request = Request::Trial { remedies: remedies.to_vec(), seeds };
-        match self.ask(trainings, &request)? {
-            Message::Trial(trial) => Some(trial.runs),
-            other => {
-                self.problems.push(format!("an experiment was answered with {other:?}"));
-                None
+        let base: Vec<Remedy> = outcome.path.iter().map(|step| step.remedy.clone()).collect();
+        let later = experiment(&base, &outcome.mended, &suspects, settings.run.seeds, &mut |remedies, seeds| bench.trial(remedies, seeds));
+        let helped = !later.path.is_empty();
+        for step in &later.path {
+            let found = mended.as_ref().and_then(|now| now.iter().find(|j| j.check.name() == step.check));
+            if let (Some(found), Some(old)) = (found, judged.iter_mut().find(|j| j.check.name() == step.check)) {
+                old.outcome = found.outcome.clone();
             }
         }
-    }
-
-    /// Asks for something that takes so many trainings, if there is time for it.
-    fn ask(&mut self, trainings: usize, request: &Request) -> Option<Message> {
-        let answer = self.deadline.run(trainings, || Some(self.worker.ask(request, self.progress)))?;
-        answer.map_err(|error| self.problems.push(error.to_string())).ok()
-    }
-
-    /// The evidence of the mended job: the user's, with what changes measured anew.
-    fn observe(&mut self, remedies: Vec<Remedy>, evidence: &Evidence) -> Option<Evidence> {
-        (self.progress)("looking at the mended training");
-        // A rate that was just tried needs no sweep; one that was chosen for the broken job does.
-        let sweep = !remedies.iter().any(|remedy| matches!(remedy, Remedy::Optimizer { .. }));
-        let Message::Observed(records) = self.ask(2, &Request::Observe { remedies, sweep })? else { return None };
-        let mut mended = evidence.clone();
-        records.into_iter().try_for_each(|record| mended.insert(record)).ok()?;
-        Some(mended)
-    }
-
-    /// The controls that say what is left where nothing helped.
-    fn controls(&mut self, evidence: &mut Evidence) {
-        (self.progress)("looking for what is left");
-        if let Some(Message::Observed(records)) = self.ask(2, &Request::Controls) {
-            for record in records {
-                if let Err(error) = evidence.insert(record) {
-                    self.problems.push(error.to_string());
-                }
-            }
+        outcome.extend(later);
+        if helped {
+            let fixes = outcome.path.iter().map(|step| step.remedy.clone()).collect();
+            let Some(seen) = bench.observe(fixes, evidence) else { break };
+            mended = Some(judge(&seen, &settings.gate, &settings.limits, bench.problems));
+        } else if mended.is_some() {
+            break;
         }
     }
-}
-
-/// An edit's name, as its JSON tag has it.
-fn name(remedy: &Remedy) -> String {
-    let value = serde_json::to_value(remedy).unwrap_or_default();
-    value.get("edit").and_then(|edit| edit.as_str()).unwrap_or("remedy").to_owned()
+    (outcome, mended)
 }
 
 fn conditions(evidence: &Evidence, settings: &Settings) -> nanprobe_checks::evidence::Run {

@@ -179,7 +179,7 @@ fn headline(evidence: &Evidence, symptom: Option<&Symptom>, verdicts: &[Verdict]
             if top.severity == Some(Severity::Error)
                 || (top.severity == Some(Severity::Warning) && !symptom.is_some_and(|s| learns(s.balanced_accuracy.0, evidence))) =>
         {
-            let sure = if top.effect.is_some() { "" } else { "Most likely: " };
+            let sure = if top.status == Status::Suspected { "Most likely: " } else { "" };
             format!("{sure}{} ({}). {}", top.message, top.measured, top.remedy)
         }
         (None, _, _) => match run.problems.first() {

@@ -36,6 +36,11 @@ impl<'a> Arms<'a> {
         self.extend(set, self.looks[0]).then(|| accuracy(&self.runs[set])).filter(|_| !self.runs[set].is_empty())
     }
 
+    /// The trainings with a set of remedies, as far as they were made.
+    pub fn runs(&self, set: &[usize]) -> Vec<TrainingRun> {
+        self.runs.get(set).cloned().unwrap_or_default()
+    }
+
     /// What the second set buys over the first: seeds are added until the interval decides, or the last is used.
     pub fn effect(&mut self, before: &[usize], after: &[usize], of: usize) -> Option<Effect> {
         let with: Vec<String> = before.iter().map(|&i| self.suspects[i].check.to_owned()).collect();

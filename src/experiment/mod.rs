@@ -7,7 +7,6 @@
 
 use std::cmp::Reverse;
 use std::ops::Range;
-use std::time::{Duration, Instant};
 
 use nanprobe_checks::Remedy;
 use nanprobe_checks::evidence::TrainingRun;
@@ -15,9 +14,11 @@ use nanprobe_checks::evidence::TrainingRun;
 use crate::diagnosis::{Effect, Status};
 
 mod arms;
+mod bench;
 mod effect;
 
 use arms::Arms;
+pub use bench::Bench;
 pub use effect::accuracy;
 use effect::{helps, open};
 
@@ -72,43 +73,22 @@ pub struct Outcome {
     pub decisions: Vec<Decision>,
     /// The fixes in order.
     pub path: Vec<Step>,
+    /// The trainings with all of them.
+    pub mended: Vec<TrainingRun>,
 }
 
 impl Outcome {
-    /// Takes a later round's decisions in: one replaces what was decided before only if it found more.
-    pub fn learn(&mut self, decisions: Vec<Decision>) {
-        for decision in decisions {
+    /// Takes a later round in, made on top of this one: a decision replaces what was decided before only if it found more.
+    pub fn extend(&mut self, later: Self) {
+        self.path.extend(later.path);
+        self.mended = later.mended;
+        for decision in later.decisions {
             match self.decisions.iter_mut().find(|old| old.check == decision.check) {
                 Some(old) if decision.status < old.status => *old = decision,
                 Some(_) => {}
                 None => self.decisions.push(decision),
             }
         }
-    }
-}
-
-/// Time for experiments.
-pub struct Deadline {
-    end: Instant,
-    /// The longest that one seed took.
-    longest: Duration,
-}
-
-impl Deadline {
-    /// Ends after `left`.
-    pub fn new(left: Duration) -> Self {
-        Self { end: Instant::now() + left, longest: Duration::ZERO }
-    }
-
-    /// Runs `work` of so many trainings if, by the longest so far, it would fit.
-    pub fn run<T>(&mut self, trainings: usize, work: impl FnOnce() -> Option<T>) -> Option<T> {
-        let start = Instant::now();
-        if start + self.longest * trainings as u32 > self.end {
-            return None;
-        }
-        let done = work();
-        self.longest = self.longest.max(start.elapsed() / trainings.max(1) as u32);
-        done
     }
 }
 
@@ -140,7 +120,9 @@ pub fn experiment(base: &[Remedy], baseline: &[TrainingRun], suspects: &[Suspect
     decisions.extend(suspects[tried.len()..].iter().map(|s| Decision { check: s.check, status: Status::Suspected, effect: None }));
     let path = path(before, all, &decisions, &alone, &mut arms);
     let step = |(i, accuracy): (usize, f64)| Step { check: tried[i].check, remedy: tried[i].remedy.clone(), accuracy };
-    Outcome { decisions, path: path.into_iter().map(step).collect() }
+    let mut fixed: Vec<usize> = path.iter().map(|(i, _)| *i).collect();
+    fixed.sort_unstable();
+    Outcome { decisions, path: path.into_iter().map(step).collect(), mended: arms.runs(&fixed) }
 }
 
 /// The suspects without whose remedies the others fall short, each with what it buys: remedies are left out one after the other, effects
