@@ -15,6 +15,8 @@ use crate::worker::{Message, Worker, WorkerError};
 
 /// Share of the time left that experiments may take; the rest is for ending in time.
 const EXPERIMENTS: f64 = 0.95;
+/// What measuring costs at least, in trainings: two of the baseline, a sweep, the permuted labels, and the data.
+const MEASURING: u32 = 6;
 /// Experiments may bring to light what the first faults hid: they are repeated on the mended job so often.
 const ROUNDS: usize = 2;
 
@@ -37,7 +39,8 @@ pub fn diagnose(settings: &Settings, progress: &mut dyn FnMut(&str)) -> Diagnosi
         Err(error) => problems.push(error.to_string()),
         Ok(worker) => {
             let left = settings.run.budget.saturating_sub(start.elapsed()).mul_f64(EXPERIMENTS);
-            let mut bench = Bench::new(worker, left, progress, &mut problems);
+            let guess = start.elapsed() / MEASURING;
+            let mut bench = Bench::new(worker, left, guess, progress, &mut problems);
             (outcome, mended) = decide(&mut bench, settings, &evidence, &mut judged);
             let stuck = evidence.get::<Training>().is_some_and(|training| outcome.path.is_empty() && !learns(Some(training)));
             if stuck {

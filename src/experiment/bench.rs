@@ -11,14 +11,14 @@ use crate::worker::{Message, Request, Worker};
 /// Time for experiments.
 struct Deadline {
     end: Instant,
-    /// The longest that one seed took.
+    /// The longest that one training took.
     longest: Duration,
 }
 
 impl Deadline {
-    /// Ends after `left`.
-    fn new(left: Duration) -> Self {
-        Self { end: Instant::now() + left, longest: Duration::ZERO }
+    /// Ends after `left`; `guess` is what one training takes until one has been timed.
+    fn new(left: Duration, guess: Duration) -> Self {
+        Self { end: Instant::now() + left, longest: guess }
     }
 
     /// Runs `work` of so many trainings if, by the longest so far, it would fit.
@@ -41,12 +41,14 @@ pub struct Bench<'a> {
     /// What went wrong, in words.
     pub problems: &'a mut Vec<String>,
     trials: usize,
+    /// Whether the process is gone: it is not asked again.
+    gone: bool,
 }
 
 impl<'a> Bench<'a> {
-    /// For so much time.
-    pub fn new(worker: Worker, left: Duration, progress: &'a mut dyn FnMut(&str), problems: &'a mut Vec<String>) -> Self {
-        Self { worker, deadline: Deadline::new(left), progress, problems, trials: 0 }
+    /// For so much time; `guess` is what one training takes.
+    pub fn new(worker: Worker, left: Duration, guess: Duration, progress: &'a mut dyn FnMut(&str), problems: &'a mut Vec<String>) -> Self {
+        Self { worker, deadline: Deadline::new(left, guess), progress, problems, trials: 0, gone: false }
     }
 
     /// Trains with remedies on some seeds; none where no time is left, no runs where the remedies fail.
@@ -66,7 +68,11 @@ impl<'a> Bench<'a> {
 
     /// Asks for something that takes so many trainings, if there is time for it.
     fn ask(&mut self, trainings: usize, request: &Request) -> Option<Message> {
+        if self.gone {
+            return None;
+        }
         let answer = self.deadline.run(trainings, || Some(self.worker.ask(request, self.progress)))?;
+        self.gone = answer.is_err();
         answer.map_err(|error| self.problems.push(error.to_string())).ok()
     }
 
