@@ -27,7 +27,7 @@ pub fn rank(evidence: &Evidence, judged: &[Judged], outcome: &experiment::Outcom
 
     // A finding that is gone in the mended training is a consequence of what was mended.
     if let (Some(mended), Some(first)) = (mended, fixed.first()) {
-        for (verdict, strength) in &mut verdicts {
+        for (verdict, _) in &mut verdicts {
             let own = fixed.contains(&verdict.check.as_str());
             let gone =
                 mended.iter().any(|j| j.check.name() == verdict.check && matches!(j.outcome, Outcome::Judged(Judgement::Clear { .. })));
@@ -35,15 +35,15 @@ pub fn rank(evidence: &Evidence, judged: &[Judged], outcome: &experiment::Outcom
             if !own && ((verdict.status.is_finding() && (gone || alternative)) || (verdict.status == Status::Harmless && gone)) {
                 verdict.explained_by = Some((*first).to_owned());
             }
-            // A guess that nobody needs any more was never a finding.
-            if gone && *strength == 0.0 && verdict.status == Status::Suspected {
-                *verdict = Verdict { status: Status::Clear, severity: None, edit: None, explained_by: None, ..verdict.clone() };
-                verdict.remedy.clear();
-            }
         }
     }
 
     let mends = outcome.path.last().is_some_and(|step| learns(step.accuracy, evidence));
+    // A guess that nobody needs once the training learns was never a finding.
+    for (verdict, _) in verdicts.iter_mut().filter(|(verdict, strength)| mends && *strength == 0.0 && verdict.status == Status::Suspected) {
+        *verdict =
+            Verdict { status: Status::Clear, severity: None, edit: None, explained_by: None, remedy: String::new(), ..verdict.clone() };
+    }
     verdicts.sort_by_key(|(verdict, strength)| {
         let place = fixed.iter().position(|check| *check == verdict.check);
         // What no experiment can mend comes first, unless the fixes make the training learn without it.
