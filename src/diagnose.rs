@@ -1,5 +1,6 @@
 //! The whole story on one page: measure, judge, experiment, rank.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
@@ -88,7 +89,7 @@ fn judge(evidence: &Evidence, gate: &Gate, limits: &BTreeMap<String, serde_json:
     judged
 }
 
-/// The findings with a remedy, most suspicious first. One that has no strength of its own, a guess, is tried once there is no other.
+/// The findings with a remedy, most suspicious first; guesses only where there is nothing else.
 fn suspects(judged: &[Judged], so_far: &experiment::Outcome) -> Vec<Suspect> {
     // On top of new fixes what was tried before may help; without any it would give the same answer.
     let tried = |check: &str| match so_far.path.as_slice() {
@@ -98,13 +99,15 @@ fn suspects(judged: &[Judged], so_far: &experiment::Outcome) -> Vec<Suspect> {
     let untried = |(_, judged): &(usize, &Judged)| !tried(judged.check.name());
     let suspect = |(place, judged): (usize, &Judged)| {
         let finding = judged.finding()?;
-        Some((finding.severity, finding.strength, Suspect { check: judged.check.name(), remedy: finding.remedy.clone()?, place }))
+        let order = (Reverse(finding.severity), finding.strength);
+        Some((judged.check.guesses(), order, Suspect { check: judged.check.name(), remedy: finding.remedy.clone()?, place }))
     };
-    let mut suspects: Vec<(Severity, f64, Suspect)> = judged.iter().enumerate().filter(untried).filter_map(suspect).collect();
-    if suspects.iter().any(|(_, strength, _)| *strength > 0.0) {
-        suspects.retain(|(_, strength, _)| *strength > 0.0);
+    let mut suspects: Vec<(bool, (Reverse<Severity>, f64), Suspect)> =
+        judged.iter().enumerate().filter(untried).filter_map(suspect).collect();
+    if suspects.iter().any(|(guess, ..)| !guess) {
+        suspects.retain(|(guess, ..)| !guess);
     }
-    suspects.sort_by(|a, b| b.0.cmp(&a.0).then(b.1.total_cmp(&a.1)));
+    suspects.sort_by(|(_, a, _), (_, b, _)| a.0.cmp(&b.0).then(b.1.total_cmp(&a.1)));
     suspects.into_iter().map(|(_, _, suspect)| suspect).collect()
 }
 

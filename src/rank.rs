@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use nanprobe_checks::evidence::{ClassCounts, Job, Memorise, PermutedLabels, Training};
-use nanprobe_checks::progress::LEARNS;
+use nanprobe_checks::progress::{LEARNS, way};
 use nanprobe_checks::{AnyCheck, Evidence, Judgement, Outcome, Real, Severity};
 
 use crate::diagnosis::{Diagnosis, Effect, Fix, JobReport, RunReport, SCHEMA, Status, Symptom, Verdict};
@@ -40,7 +40,8 @@ pub fn rank(evidence: &Evidence, judged: &[Judged], outcome: &experiment::Outcom
 
     let mends = outcome.path.last().is_some_and(|step| learns(step.accuracy, evidence));
     // A guess that nobody needs once the training learns was never a finding.
-    for (verdict, _) in verdicts.iter_mut().filter(|(verdict, strength)| mends && *strength == 0.0 && verdict.status == Status::Suspected) {
+    let guess = |name: &str| nanprobe_checks::find(name).is_some_and(AnyCheck::guesses);
+    for (verdict, _) in verdicts.iter_mut().filter(|(verdict, _)| mends && verdict.status == Status::Suspected && guess(&verdict.check)) {
         *verdict =
             Verdict { status: Status::Clear, severity: None, edit: None, explained_by: None, remedy: String::new(), ..verdict.clone() };
     }
@@ -158,8 +159,8 @@ fn symptom(evidence: &Evidence) -> Option<Symptom> {
 
 /// Whether a balanced accuracy is well above guessing.
 fn learns(balanced_accuracy: f64, evidence: &Evidence) -> bool {
-    let classes = evidence.get::<ClassCounts>().map_or(2, |counts| counts.classes.len()).max(2) as f64;
-    (balanced_accuracy - 1.0 / classes) / (1.0 - 1.0 / classes) >= LEARNS
+    let classes = evidence.get::<ClassCounts>().map_or(2, |counts| counts.classes.len()).max(2);
+    way(balanced_accuracy, classes) >= LEARNS
 }
 
 fn percent(share: f64) -> String {

@@ -105,7 +105,9 @@ conformance! {
     mobilenet_v2_is_torchvisions: "mobilenet_v2" at 64;
     lenet_is_the_torch_module: "lenet" at 32;
     small_cnn_is_the_torch_module: "small-cnn" at 32;
+    small_cnn_bn_is_the_torch_module: "small-cnn-bn" at 32;
     mlp_is_the_torch_module: "mlp" at 28;
+    sigmoid_mlp_is_the_torch_module: "sigmoid-mlp" at 28;
 }
 
 #[test]

@@ -100,6 +100,9 @@ pub trait Check: Describe + Sync + 'static {
     /// Its limits; each default names its source. Settable under `[checks.NAME]`.
     type Limits: Default + Serialize + DeserializeOwned;
 
+    /// Whether it only guesses: its remedy is tried once no other suspect is left, and it is no finding where others suffice.
+    const GUESS: bool = false;
+
     /// Judges the evidence. Never panics, whatever the numbers.
     fn judge(needs: <Self::Needs as Needs>::Ref<'_>, limits: &Self::Limits) -> Judgement;
 }
@@ -114,6 +117,8 @@ pub trait AnyCheck: Sync {
     fn doc(&self) -> &'static str;
     /// Names of the measurements it reads.
     fn needs(&self) -> Vec<&'static str>;
+    /// Whether it only guesses; see [`Check::GUESS`].
+    fn guesses(&self) -> bool;
     /// The default limits as JSON.
     fn default_limits(&self) -> serde_json::Value;
     /// Judges the evidence. `limits` holds the ones to change; an unknown key is an error.
@@ -142,6 +147,10 @@ impl<C: Check> AnyCheck for C {
 
     fn needs(&self) -> Vec<&'static str> {
         C::Needs::names()
+    }
+
+    fn guesses(&self) -> bool {
+        C::GUESS
     }
 
     fn default_limits(&self) -> serde_json::Value {

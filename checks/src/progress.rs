@@ -11,8 +11,13 @@ pub const LEARNS: f64 = 0.25;
 /// None where fewer than two classes were held out.
 pub fn learned(training: &Training) -> Option<f64> {
     let classes = training.runs.first()?.held_out.confusion.iter().filter(|row| row.iter().any(|count| *count > 0)).count();
+    (classes >= 2).then(|| way(training.mean(|run| run.held_out.balanced_accuracy()), classes))
+}
+
+/// Where a balanced accuracy stands between guessing among `classes`, two or more, (0) and perfect (1).
+pub fn way(balanced_accuracy: f64, classes: usize) -> f64 {
     let guess = 1.0 / classes as f64;
-    (classes >= 2).then(|| (training.mean(|run| run.held_out.balanced_accuracy()) - guess) / (1.0 - guess))
+    (balanced_accuracy - guess) / (1.0 - guess)
 }
 
 /// Whether the training is known to learn.

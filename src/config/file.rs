@@ -36,6 +36,8 @@ const TABLES: [(&str, &[&str]); 4] = [
             "device",
             "seed",
             "budget",
+            "quick",
+            "thorough",
         ],
     ),
     ("gate", &["fail-on", "select", "ignore"]),
@@ -118,6 +120,8 @@ impl ConfigFile {
         job.device = section.text("device", value::device_text)?;
         job.seed = section.whole("seed")?;
         job.budget = section.duration("budget")?;
+        job.quick = section.boolean("quick")?.unwrap_or(false);
+        job.thorough = section.boolean("thorough")?.unwrap_or(false);
         section.finish(home)
     }
 

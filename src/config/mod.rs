@@ -221,8 +221,9 @@ fn over(flags: JobArgs, file: JobArgs) -> JobArgs {
         device: flags.device.or(file.device),
         seed: flags.seed.or(file.seed),
         budget: flags.budget.or(file.budget),
-        quick: flags.quick,
-        thorough: flags.thorough,
+        // A flag of the two overrides the file's.
+        quick: flags.quick || (!flags.thorough && file.quick),
+        thorough: flags.thorough || (!flags.quick && file.thorough),
         config: flags.config,
     }
 }

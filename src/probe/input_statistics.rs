@@ -16,7 +16,7 @@ const SAMPLES: usize = 256;
 pub fn measure(lab: &Lab) -> Result<InputStatistics, ProbeError> {
     let total = lab.train.len();
     let count = total.min(SAMPLES);
-    let indices: Vec<i64> = (0..count).map(|i| (i * total / count) as i64).collect();
+    let indices = super::lab::spread(count, total);
     let (inputs, _) = lab.train.batch(&indices, lab.recipe().normalize)?;
     let channels = (0..inputs.size()[1]).map(|c| channel(&inputs.f_select(1, c)?)).collect::<Result<_, GraphError>>()?;
     let pixels =

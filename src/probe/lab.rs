@@ -1,12 +1,14 @@
 //! What the measurements share.
 
+use std::time::Instant;
+
 use nanprobe_checks::Remedy;
 use nanprobe_checks::evidence::{Job, ModelSummary, Run, SourceSummary, TrainingRun};
 use nanprobe_checks::recipe::Recipe;
 use tch::{Device, Tensor};
 
 use super::plan::{Plan, plan};
-use super::{Clock, ProbeError, Sink, record};
+use super::{ProbeError, Sink, record};
 use crate::architecture::{self, Architecture};
 use crate::config::Settings;
 use crate::data::{self, Images, Listing, SubsetOptions};
@@ -35,10 +37,6 @@ pub struct Lab {
     pub plan: Plan,
     /// Threads that one training uses when it is alone.
     pub threads: usize,
-    /// Time left.
-    pub clock: Clock,
-    /// What was skipped, in words.
-    pub skipped: Vec<String>,
     /// The first seed's training by the recipe in force, once it is made.
     pub first_run: Option<TrainingRun>,
 }
@@ -46,7 +44,7 @@ pub struct Lab {
 impl Lab {
     /// Lists the data, fits the plan to the budget, decodes the subset; records what needs no training.
     pub fn open(settings: &Settings, sink: &mut dyn Sink) -> Result<Self, ProbeError> {
-        let clock = Clock::new(settings.run.budget);
+        let start = Instant::now();
         let seed = settings.run.seed;
         let architecture = architecture::find(&settings.recipe.model.name).map_err(ModelError::from)?;
         let device = device(&settings.run.device)?;
@@ -64,7 +62,8 @@ impl Lab {
 
         sink.stage("timing one training step");
         let shape = shape(settings, architecture, &listing);
-        let plan = plan(settings, architecture, shape, device, clock.left())?;
+        let left = settings.run.budget.saturating_sub(start.elapsed());
+        let plan = plan(settings, architecture, shape, device, left.as_secs_f64())?;
         let shape = Shape { size: plan.size as i64, ..shape };
 
         sink.stage("decoding a subset");
@@ -106,7 +105,7 @@ impl Lab {
         let job = Job { recipe, source, model, run };
         sink.record(record(&job)?)?;
         let treatment = Treatment::none(&job.recipe);
-        Ok(Self { job, treatment, train, seen, held_out, shape, device, plan, threads, clock, skipped: vec![], first_run: None })
+        Ok(Self { job, treatment, train, seen, held_out, shape, device, plan, threads, first_run: None })
     }
 
     /// The same job with remedies applied, on the same samples.
@@ -129,7 +128,6 @@ impl Lab {
             seen: self.seen.shallow_clone(),
             held_out: self.held_out.shallow_clone(),
             plan: self.plan.clone(),
-            skipped: vec![],
             first_run: None,
             ..*self
         }

@@ -4,8 +4,6 @@
 //! [`measure`] takes every measurement once and gives each away as soon as it is there, so that what
 //! arrived before an abort can still be judged.
 
-use std::time::{Duration, Instant};
-
 use nanprobe_checks::Remedy;
 use nanprobe_checks::evidence::{Measurement, Record};
 use thiserror::Error;
@@ -65,25 +63,6 @@ pub trait Sink {
     fn record(&mut self, record: Record) -> Result<(), ProbeError>;
     /// What is being done.
     fn stage(&mut self, text: &str);
-}
-
-/// Time left.
-#[derive(Clone, Copy, Debug)]
-pub struct Clock {
-    start: Instant,
-    budget: Duration,
-}
-
-impl Clock {
-    /// Starts now.
-    pub fn new(budget: Duration) -> Self {
-        Self { start: Instant::now(), budget }
-    }
-
-    /// Seconds left.
-    pub fn left(&self) -> f64 {
-        self.budget.saturating_sub(self.start.elapsed()).as_secs_f64()
-    }
 }
 
 /// Takes the measurements that checks read.

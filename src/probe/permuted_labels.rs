@@ -1,6 +1,7 @@
 //! The given labels against the same labels permuted (Zhang et al. 2017), by a reference learner.
 
 use nanprobe_checks::evidence::{LabelContest, PermutedLabels};
+use nanprobe_checks::progress::{LEARNS, way};
 use nanprobe_checks::recipe::{Init, Loss, ModelRecipe, Normalize, OptimizerKind, OptimizerRecipe, Recipe};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -17,8 +18,6 @@ const STEPS: usize = 120;
 const SEEDS: usize = 2;
 /// Side of the reference learner's input in pixels: enough for most classes, and cheap.
 const SIDE: i64 = 32;
-/// Share of the way from guessing to perfect that one contest must show to be enough: five deviations of 400 samples.
-const PLAIN: f64 = 0.25;
 
 pub fn measure(lab: &Lab) -> Result<PermutedLabels, ProbeError> {
     let (samples, held_out) = (shrink(&lab.train)?, shrink(&lab.held_out)?);
@@ -48,8 +47,7 @@ pub fn measure(lab: &Lab) -> Result<PermutedLabels, ProbeError> {
 
 /// Whether the given labels are learned far beyond what chance could do.
 fn plain(contest: &LabelContest, classes: usize) -> bool {
-    let guess = 1.0 / classes.max(2) as f64;
-    contest.given.balanced_accuracy() > guess + PLAIN * (1.0 - guess)
+    way(contest.given.balanced_accuracy(), classes.max(2)) > LEARNS
 }
 
 fn learn(

@@ -35,8 +35,8 @@ pub fn build(name: &str, shape: Shape) -> Result<Graph, UnknownModel> {
         "lenet" => small::lenet(shape),
         "small-cnn" => small::small_cnn("small-cnn", shape),
         "small-cnn-bn" => small::small_cnn("small-cnn-bn", shape),
-        "mlp" => small::mlp(shape),
-        "sigmoid-mlp" => small::sigmoid_mlp(shape),
+        "mlp" => small::mlp("mlp", shape),
+        "sigmoid-mlp" => small::mlp("sigmoid-mlp", shape),
         other => unreachable!("architecture `{other}` is listed but not built"),
     })
 }

@@ -47,27 +47,17 @@ pub fn small_cnn(name: &str, shape: Shape) -> Graph {
     b.finish(x)
 }
 
-/// Three linear layers.
-pub fn mlp(shape: Shape) -> Graph {
-    let mut b = Builder::new("mlp");
-    let x = b.flatten(Value::Input);
-    let x = b.linear("fc1", x, shape.channels * shape.size * shape.size, 256, None);
-    let x = b.relu("relu1", x);
-    let x = b.linear("fc2", x, 256, 64, None);
-    let x = b.relu("relu2", x);
-    let x = b.linear("fc3", x, 64, shape.outputs, None);
-    b.finish(x)
-}
-
-/// The network of the textbooks before ReLU: two hidden layers of sigmoids, which saturate where their
-/// weights are large.
-pub fn sigmoid_mlp(shape: Shape) -> Graph {
-    let mut b = Builder::new("sigmoid-mlp");
-    let x = b.flatten(Value::Input);
-    let x = b.linear("fc1", x, shape.channels * shape.size * shape.size, 256, None);
-    let x = b.sigmoid("sigmoid1", x);
-    let x = b.linear("fc2", x, 256, 64, None);
-    let x = b.sigmoid("sigmoid2", x);
-    let x = b.linear("fc3", x, 64, shape.outputs, None);
+/// Three linear layers; `sigmoid-mlp` is the network of the textbooks before ReLU, whose sigmoids saturate where its weights
+/// are large.
+pub fn mlp(name: &str, shape: Shape) -> Graph {
+    let mut b = Builder::new(name);
+    let mut x = b.flatten(Value::Input);
+    let mut input = shape.channels * shape.size * shape.size;
+    for (position, width) in [(1, 256), (2, 64)] {
+        x = b.linear(&format!("fc{position}"), x, input, width, None);
+        x = if name == "sigmoid-mlp" { b.sigmoid(&format!("sigmoid{position}"), x) } else { b.relu(&format!("relu{position}"), x) };
+        input = width;
+    }
+    let x = b.linear("fc3", x, input, shape.outputs, None);
     b.finish(x)
 }

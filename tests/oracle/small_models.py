@@ -1,8 +1,9 @@
 """The small architectures as plain torch modules with torch's default initialisation.
 
-They are the reference for the zoo's `mlp`, `lenet` and `small-cnn`: same parameter names, same shapes.
+They are the reference for the zoo's `mlp`, `sigmoid-mlp`, `lenet`, `small-cnn` and `small-cnn-bn`: same parameter names, same shapes.
 """
 
+import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
@@ -17,6 +18,12 @@ class Mlp(nn.Module):
     def forward(self, x):
         x = F.relu(self.fc1(x.flatten(1)))
         return self.fc3(F.relu(self.fc2(x)))
+
+
+class SigmoidMlp(Mlp):
+    def forward(self, x):
+        x = torch.sigmoid(self.fc1(x.flatten(1)))
+        return self.fc3(torch.sigmoid(self.fc2(x)))
 
 
 class LeNet(nn.Module):
@@ -53,4 +60,16 @@ class SmallCnn(nn.Module):
         return self.fc2(F.relu(self.fc1(x.flatten(1))))
 
 
-SMALL_MODELS = {"mlp": Mlp, "lenet": LeNet, "small-cnn": SmallCnn}
+class SmallCnnBn(SmallCnn):
+    def __init__(self, channels: int, size: int, classes: int):
+        super().__init__(channels, size, classes)
+        self.bn1 = nn.BatchNorm2d(16)
+        self.bn2 = nn.BatchNorm2d(32)
+
+    def forward(self, x):
+        x = F.max_pool2d(F.relu(self.bn1(self.conv1(x))), 2)
+        x = F.max_pool2d(F.relu(self.bn2(self.conv2(x))), 2)
+        return self.fc2(F.relu(self.fc1(x.flatten(1))))
+
+
+SMALL_MODELS = {"mlp": Mlp, "sigmoid-mlp": SigmoidMlp, "lenet": LeNet, "small-cnn": SmallCnn, "small-cnn-bn": SmallCnnBn}

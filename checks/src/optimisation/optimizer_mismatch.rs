@@ -61,6 +61,7 @@ fn other(optimizer: &OptimizerRecipe) -> OptimizerRecipe {
 impl Check for OptimizerMismatch {
     type Needs = (Training, Job);
     type Limits = Limits;
+    const GUESS: bool = true;
 
     fn judge((training, job): (&Training, &Job), limits: &Limits) -> Judgement {
         let optimizer = &job.recipe.optimizer;
@@ -77,7 +78,6 @@ impl Check for OptimizerMismatch {
         let to = other(optimizer);
         Finding {
             severity: Severity::Note,
-            // A guess has no strength of its own.
             strength: 0.0,
             message: format!("it does not learn with {}; {} may do better", optimizer.kind, to.kind),
             measured,

@@ -38,6 +38,8 @@ trainable = ["classifier", "features.28"]
 device = "cuda:1"
 seed = 7
 budget = "90s"
+quick = false
+thorough = true
 
 [train.lr-group]
 "features.*" = 1e-5
@@ -65,6 +67,7 @@ fn every_key_has_the_name_and_the_form_of_its_flag() {
     let groups: Vec<_> = job.lr_group.iter().map(|group| (group.pattern.as_str(), group.lr)).collect();
     assert_eq!(groups, [("features.*", 1e-5), ("*", 1.0)], "in the order of the file: the first match counts");
     assert_eq!(job.budget, Some(std::time::Duration::from_secs(90)));
+    assert!(job.thorough && !job.quick);
     assert_eq!(
         (file.fail_on, file.select, file.ignore),
         (Some(FailOn::Warning), vec!["data".to_owned()], vec!["unshuffled-batches".to_owned()])
