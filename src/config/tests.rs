@@ -106,7 +106,7 @@ fn settings_survive_the_way_to_the_measuring_child() {
 #[test]
 fn the_flag_quick_overrides_a_file_that_is_thorough() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join(FILE_NAME), "[train]\nthorough = true\n").unwrap();
+    fs::write(folder.path().join(FILE_NAME), "[train]\nthorough = true\n").unwrap();
     let run = |job: &JobArgs| Settings::resolve(job, None, folder.path()).unwrap().run;
     assert_eq!((run(&flags("a", "mlp")).budget, run(&flags("a", "mlp")).seeds), THOROUGH);
     let quick = JobArgs { quick: true, ..flags("a", "mlp") };
