@@ -14,6 +14,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use image::{DynamicImage, ImageFormat, ImageReader, Limits};
 
+use super::palette_tiff::PaletteTiff;
+
 /// Bytes that decoding one image may allocate.
 const MAX_ALLOC: u64 = 512 << 20;
 /// Longest side of an image, in pixels.
@@ -83,8 +85,16 @@ fn luma([r, g, b]: [u8; 3]) -> u8 {
 
 /// Decodes an image; the error is the reason in words. A decoder that panics is a reason too.
 pub(super) fn decode(bytes: &[u8], channels: Channels) -> Result<Raster, String> {
-    catch_unwind(AssertUnwindSafe(|| open(bytes).and_then(|image| convert(image, is_plain_grey_png(bytes), channels))))
-        .unwrap_or_else(|_| Err("the decoder gave up on damaged data".to_owned()))
+    catch_unwind(AssertUnwindSafe(|| raster(bytes, channels))).unwrap_or_else(|_| Err("the decoder gave up on damaged data".to_owned()))
+}
+
+fn raster(bytes: &[u8], channels: Channels) -> Result<Raster, String> {
+    let Some(palette) = PaletteTiff::find(bytes) else {
+        return convert(open(bytes)?, is_plain_grey_png(bytes), channels);
+    };
+    let indices = open(&palette.as_grey)?.into_luma8();
+    let colours = indices.pixels().map(|index| palette.colours[usize::from(index[0])]);
+    Ok(Raster::of_rgb(indices.width(), indices.height(), colours, channels))
 }
 
 fn open(bytes: &[u8]) -> Result<DynamicImage, String> {

@@ -21,6 +21,7 @@ mod label_names;
 mod listing;
 mod names;
 mod naming;
+mod palette_tiff;
 mod resize;
 mod split;
 mod subset;
