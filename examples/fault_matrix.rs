@@ -1,7 +1,7 @@
 //! Runs `fixtures/matrix.toml`: sound trainings, planted faults single and double, decoys. Prints a Markdown report.
 //!
 //!     python3 fixtures/write_matrix_data.py DIR
-//!     cargo run --release --example fault_matrix -- DIR [--seeds N] [--only TEXT]
+//!     cargo run --release --example fault_matrix -- DIR [--seeds N] [--only TEXT] [--verify]
 //!
 //! Each case is the whole program, run as its user runs it: nothing of the case's name or its expectation reaches it.
 
@@ -13,10 +13,15 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
+use nanprobe::cli::{Cli, Command as CliCommand};
+use nanprobe::config::Settings;
 use nanprobe::demo;
 use nanprobe::diagnosis::{Diagnosis, Status, Verdict};
-use nanprobe_checks::Severity;
+use nanprobe::probe::{ProbeError, Sink, open_longer, trial};
+use nanprobe::worker::Exam;
+use nanprobe_checks::evidence::Record;
 use nanprobe_checks::stats::wilson;
+use nanprobe_checks::{Remedy, Severity};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
@@ -34,6 +39,9 @@ struct Args {
     /// Only bases whose name contains this
     #[arg(long, default_value = "")]
     only: String,
+    /// Train with and without each remedy that was tried, five times longer and from other seeds, and compare with what was said of it
+    #[arg(long)]
+    verify: bool,
 }
 
 #[derive(Deserialize)]
@@ -86,6 +94,11 @@ struct Tally {
     seconds: Vec<f64>,
     causes: BTreeMap<String, u64>,
     wrong: Vec<String>,
+    /// The first cause of each case, seed by seed.
+    first: BTreeMap<String, Vec<String>>,
+    steps: u64,
+    training: f64,
+    verify: Option<Verified>,
 }
 
 fn main() -> Result<()> {
@@ -99,7 +112,7 @@ fn main() -> Result<()> {
         base.prepare(&folder, 0)?;
         fs::rename(folder.join("train"), &shapes)?;
     }
-    let mut tally = Tally::default();
+    let mut tally = Tally { verify: args.verify.then(Verified::default), ..Tally::default() };
     for base in matrix.base.iter().filter(|base| base.name.contains(&args.only)) {
         for seed in 0..args.seeds {
             run_base(&args.data, base, seed, &mut tally)?;
@@ -156,10 +169,106 @@ fn diagnose(data: &Path, flags: &BTreeMap<String, String>, seed: u64, tally: &mu
         .output()
         .with_context(|| format!("cannot run {}; build it with `cargo build --release`", program.display()))?;
     tally.seconds.push(start.elapsed().as_secs_f64());
-    match serde_json::from_slice(&output.stdout) {
-        Ok(diagnosis) => Ok(diagnosis),
+    let diagnosis: Diagnosis = match serde_json::from_slice(&output.stdout) {
+        Ok(diagnosis) => diagnosis,
         Err(error) => bail!("{flags:?}: {error}: {}", String::from_utf8_lossy(&output.stderr)),
+    };
+    tally.steps += diagnosis.run.trained.steps;
+    tally.training += diagnosis.run.trained.seconds;
+    let first = diagnosis.verdicts.iter().find(|v| v.rank == Some(1)).map_or("nothing", |v| v.check.as_str());
+    tally.first.entry(format!("{flags:?}")).or_default().push(first.to_owned());
+    if let Some(verified) = &mut tally.verify {
+        verify(data, flags, seed, &diagnosis, verified)?;
     }
+    Ok(diagnosis)
+}
+
+/// Verdicts of experiments against trainings five times longer, from other seeds.
+#[derive(Default)]
+struct Verified {
+    helps: u64,
+    helps_right: u64,
+    harmless: u64,
+    harmless_right: u64,
+    wrong: Vec<String>,
+}
+
+/// How much longer the trainings are.
+const LONGER: usize = 5;
+/// Seeds of them, counted from this one.
+const OTHER_SEEDS: u64 = 1000;
+/// A difference in balanced accuracy that two seeds of 400 held-out samples can show.
+const DIFFERENCE: f64 = 0.05;
+
+/// Says nothing.
+struct Silent;
+
+impl Sink for Silent {
+    fn record(&mut self, _: Record) -> Result<(), ProbeError> {
+        Ok(())
+    }
+
+    fn stage(&mut self, _: &str) {}
+}
+
+/// Trains with and without the remedy of each verdict that an experiment made.
+///
+/// "Confirmed" and "contributing" are right if with the remedy the long training ends no worse than without and reaches what the short one promised;
+/// "harmless" is right if the remedy still buys less than [`DIFFERENCE`].
+fn verify(data: &Path, flags: &BTreeMap<String, String>, seed: u64, diagnosis: &Diagnosis, verified: &mut Verified) -> Result<()> {
+    let other = (seed + OTHER_SEEDS).to_string();
+    let words = flags.iter().flat_map(|(flag, value)| [flag.as_str(), value.as_str()]).filter(|word| !word.is_empty());
+    let cli = Cli::try_parse_from(["nanprobe", "diagnose", "--seed", &other].into_iter().chain(words))?;
+    let CliCommand::Diagnose(args) = cli.command else { bail!("not a diagnosis") };
+    let mut settings = Settings::resolve(&args.job, None, data)?;
+    settings.data.path = data.join(&settings.data.path);
+    let mut lab = None;
+    let edit = |check: &str| diagnosis.verdicts.iter().find(|v| v.check == check).and_then(|v| v.edit.clone());
+    let mut known: BTreeMap<String, f64> = BTreeMap::new();
+    for verdict in diagnosis.verdicts.iter().filter(|v| v.explained_by.is_none()) {
+        let (Some(effect), Some(remedy)) = (&verdict.effect, &verdict.edit) else { continue };
+        let Some(with) = effect.with.iter().map(|check| edit(check)).collect::<Option<Vec<Remedy>>>() else { continue };
+        let helps = matches!(verdict.status, Status::Confirmed | Status::Contributing);
+        if !helps && verdict.status != Status::Harmless {
+            continue;
+        }
+        if lab.is_none() {
+            lab = Some(open_longer(&settings, LONGER, &mut Silent)?);
+        }
+        let Some(lab) = &lab else { continue };
+        let mut accuracy = |remedies: &[Remedy]| -> Result<f64> {
+            let key = serde_json::to_string(remedies)?;
+            if let Some(known) = known.get(&key) {
+                return Ok(*known);
+            }
+            let reached = nanprobe::experiment::accuracy(&trial(lab, Exam::HeldOut, remedies, 0..2)?.runs);
+            known.insert(key, reached);
+            Ok(reached)
+        };
+        let treated: Vec<Remedy> = with.iter().chain([remedy]).cloned().collect();
+        let (before, after) = (accuracy(&with)?, accuracy(&treated)?);
+        let right = if helps {
+            verified.helps += 1;
+            let right = after >= before - DIFFERENCE && after >= effect.after.0 - DIFFERENCE;
+            verified.helps_right += u64::from(right);
+            right
+        } else {
+            verified.harmless += 1;
+            let right = after - before < DIFFERENCE;
+            verified.harmless_right += u64::from(right);
+            right
+        };
+        if !right {
+            verified.wrong.push(format!(
+                "{flags:?} (seed {seed}): {} {} said {:.2} -> {:.2}, five times longer gives {before:.2} -> {after:.2}",
+                verdict.status.name(),
+                verdict.check,
+                effect.before.0,
+                effect.after.0
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// What is held against a job, at warning or above.
@@ -272,8 +381,27 @@ fn report(tally: &Tally, seeds: u64) {
     println!("| healthy runs with nothing at warning or above | {} |", share(tally.healthy - tally.alarms, tally.healthy));
     println!("| named causes silent on the mended twin | {} |", share(tally.silent, tally.twins));
     println!("| seconds a run: median, 90th percentile, longest | {:.0}, {:.0}, {:.0} |", at(0.5), at(0.9), at(1.0));
-    if !tally.wrong.is_empty() {
-        println!("\nWhat went wrong:\n");
-        tally.wrong.iter().for_each(|line| println!("- {line}"));
+    let agreeing = |firsts: &Vec<String>| firsts.iter().filter(|first| *first == mode(firsts)).count() as u64;
+    let (agree, all) = (tally.first.values().map(agreeing).sum(), tally.first.values().map(|firsts| firsts.len() as u64).sum());
+    println!("| the same first cause as most seeds of the case | {} |", share(agree, all));
+    let spent: f64 = tally.seconds.iter().sum();
+    println!("| all runs: training steps, seconds, of these in training steps | {}, {spent:.0}, {:.0} |", tally.steps, tally.training);
+    if let Some(verified) = &tally.verify {
+        println!(
+            "| \"confirmed\" and \"contributing\" right after five times the steps | {} |",
+            share(verified.helps_right, verified.helps)
+        );
+        println!("| \"harmless\" right after five times the steps | {} |", share(verified.harmless_right, verified.harmless));
     }
+    let wrong: Vec<&String> = tally.wrong.iter().chain(tally.verify.iter().flat_map(|verified| &verified.wrong)).collect();
+    if !wrong.is_empty() {
+        println!("\nWhat went wrong:\n");
+        wrong.iter().for_each(|line| println!("- {line}"));
+    }
+}
+
+/// The commonest of some names.
+fn mode(names: &[String]) -> &str {
+    let count = |name: &str| names.iter().filter(|other| *other == name).count();
+    names.iter().map(String::as_str).max_by_key(|name| count(name)).unwrap_or_default()
 }

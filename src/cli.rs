@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
-use nanprobe_checks::recipe::{Init, Loss, LrGroup, Normalize, OptimizerKind, OutputActivation};
+use nanprobe_checks::recipe::{Init, Loss, LrGroup, Mode, Normalize, OptimizerKind, OutputActivation};
 
 use crate::config::value;
 use crate::exit::FailOn;
@@ -157,6 +157,13 @@ pub struct JobArgs {
     #[arg(long, value_name = "INIT", help_heading = "Model")]
     pub init: Option<Init>,
 
+    /// Momentum of every batch norm: PyTorch's, the weight of the newest batch [default: the architecture's, 0.1]
+    #[arg(long, value_name = "M", value_parser = value::share_text, help_heading = "Model")]
+    pub batch_norm_momentum: Option<f64>,
+    /// Compare the first values with these, such as the pretrained weights you meant to load; safetensors [default: none]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Model")]
+    pub reference: Option<PathBuf>,
+
     /// Criterion [default: cross-entropy]
     #[arg(long, value_name = "NAME", value_parser = named::<Loss>(Loss::NAMES), help_heading = "Training")]
     pub loss: Option<Loss>,
@@ -195,6 +202,12 @@ pub struct JobArgs {
     /// Parameters that train, such as 'fc.*'; the rest is frozen; repeatable [default: all]
     #[arg(long, value_name = "PATTERN", value_delimiter = ',', help_heading = "Training")]
     pub trainable: Vec<String>,
+    /// Mode your model is in while you train it: train or eval [default: train]
+    #[arg(long, value_name = "MODE", value_parser = named::<Mode>(Mode::NAMES), help_heading = "Training")]
+    pub training_mode: Option<Mode>,
+    /// Mode your model is in while you evaluate it: train or eval [default: eval]
+    #[arg(long, value_name = "MODE", value_parser = named::<Mode>(Mode::NAMES), help_heading = "Training")]
+    pub evaluation_mode: Option<Mode>,
 
     /// Where to train: auto (cuda if there is one), cpu, cuda or cuda:N [default: auto]
     #[arg(long, value_name = "DEVICE", value_parser = value::device_text, help_heading = "Run")]

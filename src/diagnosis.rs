@@ -6,6 +6,8 @@ use nanprobe_checks::stats::Interval;
 use nanprobe_checks::{Location, Real, Remedy, Severity};
 use serde::{Deserialize, Serialize};
 
+use crate::worker::Cost;
+
 /// Version of the diagnosis format; changes when an old reader would misread it.
 pub const SCHEMA: &str = "nanprobe.diagnosis/1";
 
@@ -26,6 +28,20 @@ pub struct Diagnosis {
     pub job: Option<JobReport>,
     /// How it was measured.
     pub run: RunReport,
+}
+
+impl Diagnosis {
+    /// Balanced accuracy that the fixes start from; see [`start`].
+    pub fn start(&self) -> Option<Real> {
+        start(self.symptom.as_ref(), &self.verdicts, &self.fixes)
+    }
+}
+
+/// Balanced accuracy that the fixes start from: where the first fix's own experiment began, which may have more seeds than the symptom.
+pub fn start(symptom: Option<&Symptom>, verdicts: &[Verdict], fixes: &[Fix]) -> Option<Real> {
+    let first = fixes.first().and_then(|fix| verdicts.iter().find(|verdict| verdict.check == fix.check));
+    let own = first.and_then(|verdict| verdict.effect.as_ref()).filter(|effect| effect.with.is_empty());
+    own.map(|effect| effect.before).or(symptom.map(|symptom| symptom.balanced_accuracy))
 }
 
 /// The job in the report.
@@ -113,6 +129,20 @@ impl Status {
     }
 }
 
+/// What an experiment's verdict rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Criterion {
+    /// Balanced accuracy on samples that were held out.
+    HeldOut,
+    /// Training loss, of a model whose accuracy does not move yet.
+    Loss,
+    /// Steps until it learns, where the accuracy after the last step is the same.
+    Speed,
+    /// Balanced accuracy on a few samples trained on again and again, where the task is too hard for the steps there are.
+    ByHeart,
+}
+
 /// What a remedy bought: a paired difference over the same seeds and samples.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Effect {
@@ -126,6 +156,12 @@ pub struct Effect {
     pub loss_before: Real,
     /// And with it.
     pub loss_after: Real,
+    /// Mean steps until the batches' accuracy was half-way from guessing to perfect, without the remedy; none where a seed never got there.
+    pub half_way_before: Option<Real>,
+    /// And with it.
+    pub half_way_after: Option<Real>,
+    /// What the status rests on.
+    pub decided_by: Criterion,
     /// Number of seeds.
     pub seeds: u64,
     /// Checks whose remedies were in force in both arms.
@@ -180,6 +216,8 @@ pub struct RunReport {
     pub conditions: Run,
     /// Seconds spent.
     pub spent: f64,
+    /// Of these, what the trainings took.
+    pub trained: Cost,
     /// What went wrong while measuring, in words.
     pub problems: Vec<String>,
 }

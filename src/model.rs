@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use nanprobe_checks::evidence::ParameterKind;
-use nanprobe_checks::recipe::{Init, Recipe};
+use nanprobe_checks::recipe::{self, Init, Recipe};
 use nanprobe_checks::{Real, Remedy};
 use tch::{Device, Tensor};
 use thiserror::Error;
@@ -53,12 +53,14 @@ pub struct Treatment {
     pub reinitialize: Vec<String>,
     /// Whether every class is drawn equally often.
     pub balance: bool,
+    /// Whether batch norm's statistics are taken anew before the model is evaluated.
+    pub calibrate: bool,
 }
 
 impl Treatment {
     /// No treatment.
     pub fn none(recipe: &Recipe) -> Self {
-        Self { recipe: recipe.clone(), drop_output_activation: false, reinitialize: vec![], balance: false }
+        Self { recipe: recipe.clone(), drop_output_activation: false, reinitialize: vec![], balance: false, calibrate: false }
     }
 
     /// Several remedies, applied in order.
@@ -82,6 +84,9 @@ impl Treatment {
             Remedy::Reattach => recipe.model.detach.clear(),
             Remedy::DropOutputActivation => self.drop_output_activation = true,
             Remedy::Loss { to } => recipe.loss = *to,
+            Remedy::SetModes => (recipe.training_mode, recipe.evaluation_mode) = (recipe::Mode::Train, recipe::Mode::Eval),
+            Remedy::CalibrateBatchNorm => self.calibrate = true,
+            Remedy::LoadWeights { path } => (recipe.model.weights, recipe.model.init) = (Some(path.clone()), Init::Default),
             Remedy::Reinitialize { parameters } if parameters.is_empty() => self.reinitialize = vec!["*".to_owned()],
             Remedy::Reinitialize { parameters } => self.reinitialize.extend(parameters.iter().cloned()),
         }
@@ -107,6 +112,9 @@ pub fn build(treatment: &Treatment, shape: Shape, device: Device, seed: u64) -> 
     if let Some(activation) = recipe.model.output_activation {
         edit::append_activation(&mut graph, activation);
     }
+    if let Some(momentum) = recipe.model.batch_norm_momentum {
+        edit::set_batch_norm_momentum(&mut graph, momentum);
+    }
     for pattern in &recipe.model.detach {
         if edit::detach(&mut graph, pattern) == 0 {
             let modules = graph.nodes.iter().map(|node| node.module.as_str());
@@ -119,7 +127,7 @@ pub fn build(treatment: &Treatment, shape: Shape, device: Device, seed: u64) -> 
         .map(|pattern| ("trainable", pattern))
         .chain(recipe.optimizer.groups.iter().map(|group| ("lr-group", &group.pattern)))
     {
-        if !graph.parameters.iter().any(|p| nanprobe_checks::recipe::matches(pattern, &p.name)) {
+        if !graph.parameters.iter().any(|p| recipe::matches(pattern, &p.name)) {
             let names = graph.parameters.iter().map(|p| p.name.as_str());
             return Err(no_match(option, pattern, "parameter", &graph.name, names));
         }

@@ -2,11 +2,11 @@
 
 use std::cmp::Reverse;
 
-use nanprobe_checks::evidence::{ClassCounts, Job, Memorise, PermutedLabels, Training};
+use nanprobe_checks::evidence::{ClassCounts, Job, Memorise, ON_REQUEST, PermutedLabels, Training};
 use nanprobe_checks::progress::{LEARNS, way};
 use nanprobe_checks::{AnyCheck, Evidence, Judgement, Outcome, Real, Severity};
 
-use crate::diagnosis::{Diagnosis, Effect, Fix, JobReport, RunReport, SCHEMA, Status, Symptom, Verdict};
+use crate::diagnosis::{Criterion, Diagnosis, Effect, Fix, JobReport, RunReport, SCHEMA, Status, Symptom, Verdict, start};
 use crate::experiment;
 
 /// A check and its answer to the evidence.
@@ -31,14 +31,16 @@ pub fn rank(evidence: &Evidence, judged: &[Judged], outcome: &experiment::Outcom
             let own = fixed.contains(&verdict.check.as_str());
             let gone =
                 mended.iter().any(|j| j.check.name() == verdict.check && matches!(j.outcome, Outcome::Judged(Judgement::Clear { .. })));
-            let alternative = verdict.status == Status::Confirmed;
+            // What only makes it learn sooner stands beside what makes it learn.
+            let alternative = verdict.status == Status::Confirmed && !decided_by(verdict, Criterion::Speed);
             if !own && ((verdict.status.is_finding() && (gone || alternative)) || (verdict.status == Status::Harmless && gone)) {
                 verdict.explained_by = Some((*first).to_owned());
             }
         }
     }
 
-    let mends = outcome.path.last().is_some_and(|step| learns(step.accuracy, evidence));
+    let by_heart = verdicts.iter().any(|(verdict, _)| decided_by(verdict, Criterion::ByHeart));
+    let mends = !by_heart && outcome.path.last().is_some_and(|step| learns(step.accuracy, evidence));
     // A guess that nobody needs once the training learns was never a finding.
     let guess = |name: &str| nanprobe_checks::find(name).is_some_and(AnyCheck::guesses);
     for (verdict, _) in verdicts.iter_mut().filter(|(verdict, _)| mends && verdict.status == Status::Suspected && guess(&verdict.check)) {
@@ -100,6 +102,7 @@ fn verdict(judged: &Judged, evidence: &Evidence, outcome: &experiment::Outcome) 
         Outcome::NotMeasured { missing } => {
             verdict.status = Status::NotMeasured;
             let why = |name: &&str| match evidence.failures.get(*name) {
+                Some(why) if why.starts_with(ON_REQUEST) => format!("{name} is measured {why}"),
                 Some(why) => format!("{name} could not be measured: {why}"),
                 None => format!("{name} was not measured"),
             };
@@ -120,9 +123,21 @@ fn verdict(judged: &Judged, evidence: &Evidence, outcome: &experiment::Outcome) 
     verdict
 }
 
-/// What a fault costs once it is known: what keeps a training from learning is an error, what slows it a warning at least.
+fn decided_by(verdict: &Verdict, criterion: Criterion) -> bool {
+    verdict.status.is_finding() && verdict.effect.as_ref().is_some_and(|effect| effect.decided_by == criterion)
+}
+
+/// Where learning takes more than this many times the steps, that is more than a note. Ours.
+const SLOW: f64 = 4.0;
+
+/// What a fault costs once it is known: what keeps a training from learning is an error, what costs accuracy a warning at least,
+/// and what only costs steps a warning at most.
 fn decided_severity(severity: Severity, effect: Option<&Effect>, status: Status, evidence: &Evidence) -> Severity {
     match effect.filter(|_| matches!(status, Status::Confirmed | Status::Contributing)) {
+        Some(Effect { decided_by: Criterion::Speed, half_way_before, half_way_after, .. }) => {
+            let slow = half_way_after.zip(*half_way_before).is_none_or(|(after, before)| before.0 > SLOW * after.0);
+            if slow { severity.min(Severity::Warning) } else { Severity::Note }
+        }
         Some(effect) if !learns(effect.before.0, evidence) && learns(effect.after.0, evidence) => Severity::Error,
         Some(_) => severity.max(Severity::Warning),
         None => severity,
@@ -171,9 +186,10 @@ fn headline(evidence: &Evidence, symptom: Option<&Symptom>, verdicts: &[Verdict]
     let top = verdicts.iter().find(|verdict| verdict.rank == Some(1));
     match (symptom, top, fixes) {
         (Some(symptom), Some(top), [.., last]) if fixes[0].check == top.check => {
-            let before = percent(symptom.balanced_accuracy.0);
             let what = if fixes.len() == 1 { "Fix 1 thing".to_owned() } else { format!("Fix {} things", fixes.len()) };
-            format!("{what}: {before} -> {} in this probe. First: {} ({})", percent(last.accuracy.0), top.remedy, top.check)
+            let exam = if decided_by(top, Criterion::ByHeart) { "of a few samples learned by heart" } else { "in this probe" };
+            let before = start(Some(symptom), verdicts, fixes).map_or_else(String::new, |before| percent(before.0));
+            format!("{what}: {before} -> {} {exam}. First: {} ({})", percent(last.accuracy.0), top.remedy, top.check)
         }
         // A symptom beside a training that learns is in the table; it is no headline.
         (_, Some(top), _)
@@ -187,6 +203,12 @@ fn headline(evidence: &Evidence, symptom: Option<&Symptom>, verdicts: &[Verdict]
             Some(problem) => format!("Not enough could be measured: {problem}"),
             None => "Not enough was measured to say what the training does".to_owned(),
         },
+        (Some(symptom), Some(top), _) if decided_by(top, Criterion::Speed) && top.severity == Some(Severity::Warning) => format!(
+            "The model learns, {} held-out accuracy, and takes more steps for it than it needs: {} ({})",
+            percent(symptom.accuracy.0),
+            top.remedy,
+            top.check
+        ),
         (Some(symptom), _, _) if learns(symptom.balanced_accuracy.0, evidence) => format!(
             "Nothing is wrong: the model learns, {} held-out accuracy (95% {}..{}, guessing {}) after {} steps",
             percent(symptom.accuracy.0),

@@ -1,5 +1,8 @@
 //! The one training loop, and what it needs: samples, a sampler, a criterion, an optimizer, a score.
 
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
 use nanprobe_checks::Real;
 use nanprobe_checks::evidence::Score;
 use nanprobe_checks::recipe::{Loss, Normalize, OptimizerKind, OptimizerRecipe, Recipe};
@@ -10,6 +13,46 @@ use tch::{COptimizer, Device, Kind, Reduction, Tensor, no_grad};
 
 use crate::graph::{GraphError, Mode, Network};
 use crate::model::scalar;
+use crate::worker::Cost;
+
+/// What all trainings of this process have cost.
+static COST: Mutex<Clock> = Mutex::new(Clock { steps: 0, seconds: 0.0, running: 0, since: None });
+
+/// Counts steps, and the time during which at least one training runs.
+struct Clock {
+    steps: u64,
+    seconds: f64,
+    running: usize,
+    since: Option<Instant>,
+}
+
+/// A training that runs, until it is dropped.
+struct Running;
+
+impl Running {
+    fn start() -> Self {
+        let mut clock = COST.lock().unwrap_or_else(PoisonError::into_inner);
+        clock.running += 1;
+        clock.since.get_or_insert_with(Instant::now);
+        Self
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let mut clock = COST.lock().unwrap_or_else(PoisonError::into_inner);
+        clock.running -= 1;
+        if clock.running == 0 {
+            clock.seconds += clock.since.take().map_or(0.0, |since| since.elapsed().as_secs_f64());
+        }
+    }
+}
+
+/// What all trainings of this process have cost so far.
+pub fn cost() -> Cost {
+    let clock = COST.lock().unwrap_or_else(PoisonError::into_inner);
+    Cost { steps: clock.steps, seconds: clock.seconds }
+}
 
 /// Trains for some steps. Stops early, before the update, at a loss or gradient that is not finite.
 pub fn train(
@@ -20,13 +63,14 @@ pub fn train(
     steps: usize,
     hook: &mut dyn Hook,
 ) -> Result<Curve, GraphError> {
+    let _running = Running::start();
     freeze(network, recipe)?;
     let mut optimizer = Optimizer::new(&recipe.optimizer, network)?;
     let mut curve = Curve::default();
     for step in 0..steps {
         let indices = sampler.next_batch();
         let (inputs, labels) = samples.batch(&indices, recipe.normalize)?;
-        let outputs = network.forward(&inputs, Mode::Train, None)?;
+        let outputs = network.forward(&inputs, recipe.training_mode.into(), None)?;
         let loss = criterion(recipe.loss, &outputs, &labels)?;
         optimizer.zero_grad()?;
         // Where nothing that trains leads to the loss there is no gradient, and nothing to step.
@@ -34,7 +78,9 @@ pub fn train(
             loss.f_backward()?;
         }
         let (loss, norm) = (scalar(&loss)?, gradient_norm(network)?);
+        COST.lock().unwrap_or_else(PoisonError::into_inner).steps += 1;
         curve.loss.push(Real(loss));
+        curve.accuracy.push(accuracy(recipe.loss, &outputs, &labels)?);
         curve.gradient_norm.push(Real(norm));
         if !loss.is_finite() || !norm.is_finite() {
             curve.stopped = Some(indices);
@@ -70,10 +116,24 @@ impl Hook for () {}
 pub struct Curve {
     /// Loss at each step.
     pub loss: Vec<Real>,
+    /// Share of each step's batch that was predicted right, before the update.
+    pub accuracy: Vec<f64>,
     /// Norm of the whole gradient at each step.
     pub gradient_norm: Vec<Real>,
     /// The batch at which loss or gradient was not finite, where it ended so.
     pub stopped: Option<Vec<i64>>,
+}
+
+/// Batches that an accuracy is averaged over before it counts: 320 samples of 32 a batch, 3 points of noise.
+const WINDOW: usize = 10;
+
+impl Curve {
+    /// Steps until the accuracy on the batches was half-way from guessing among `classes` to perfect.
+    pub fn half_way(&self, classes: usize) -> Option<u64> {
+        let level = f64::midpoint(1.0 / classes.max(2) as f64, 1.0);
+        let reached = |window: &[f64]| window.iter().sum::<f64>() / window.len() as f64 >= level;
+        self.accuracy.windows(WINDOW).position(reached).map(|start| (start + WINDOW) as u64)
+    }
 }
 
 fn freeze(network: &Network, recipe: &Recipe) -> Result<(), GraphError> {
@@ -274,10 +334,23 @@ pub fn predictions(loss: Loss, outputs: &Tensor) -> Result<Tensor, GraphError> {
     })
 }
 
+/// The share of a batch that is predicted right.
+fn accuracy(loss: Loss, outputs: &Tensor, labels: &Tensor) -> Result<f64, GraphError> {
+    scalar(&predictions(loss, outputs)?.f_eq_tensor(labels)?.f_to_kind(Kind::Float)?.f_mean(Kind::Float)?)
+}
+
 /// Samples per batch where nothing is trained.
 const EVALUATION_BATCH: usize = 128;
 
-/// How well a network does on some samples, in evaluation mode.
+/// Takes batch norm's statistics anew from a batch of the samples, spread over them.
+pub fn calibrate(network: &Network, samples: &Samples, recipe: &Recipe) -> Result<(), GraphError> {
+    let count = EVALUATION_BATCH.min(samples.len());
+    let spread: Vec<i64> = (0..count).map(|i| (i * samples.len() / count) as i64).collect();
+    let (inputs, _) = samples.batch(&spread, recipe.normalize)?;
+    no_grad(|| network.forward(&inputs, Mode::Calibrate, None)).map(drop)
+}
+
+/// How well a network does on some samples, in the recipe's mode of evaluation.
 pub fn evaluate(network: &Network, samples: &Samples, recipe: &Recipe) -> Result<Score, GraphError> {
     no_grad(|| {
         let classes = samples.classes();
@@ -286,7 +359,7 @@ pub fn evaluate(network: &Network, samples: &Samples, recipe: &Recipe) -> Result
         let all: Vec<i64> = (0..samples.len() as i64).collect();
         for indices in all.chunks(EVALUATION_BATCH) {
             let (inputs, labels) = samples.batch(indices, recipe.normalize)?;
-            let outputs = network.forward(&inputs, Mode::Evaluate, None)?;
+            let outputs = network.forward(&inputs, recipe.evaluation_mode.into(), None)?;
             total += scalar(&criterion(recipe.loss, &outputs, &labels)?)? * indices.len() as f64;
             // As wide as the model: it may answer a class that the data does not have.
             let width = classes.max(outputs.size()[1] as usize);

@@ -32,6 +32,8 @@ pub enum Message {
     Trial(Trial),
     /// The evidence that was asked for.
     Observed(Vec<Record>),
+    /// What it has cost so far.
+    Cost(Cost),
 }
 
 /// To the measuring process.
@@ -40,6 +42,8 @@ pub enum Message {
 pub enum Request {
     /// The baseline's training with remedies applied.
     Trial {
+        /// What is trained on.
+        exam: Exam,
         /// The remedies, applied in order.
         remedies: Vec<Remedy>,
         /// Which seeds, counted from the baseline's first.
@@ -54,6 +58,25 @@ pub enum Request {
     },
     /// The controls that no check reads.
     Controls,
+}
+
+/// What the measuring process has trained so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Cost {
+    /// Training steps, of every training and sweep.
+    pub steps: u64,
+    /// Seconds during which at least one training was making steps.
+    pub seconds: f64,
+}
+
+/// What an experiment trains on and is scored on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Exam {
+    /// The baseline's training samples; scored on the held-out ones.
+    HeldOut,
+    /// A few samples again and again; scored on the same.
+    ByHeart,
 }
 
 /// The baseline's training with remedies applied, same seeds, samples and steps.
@@ -115,6 +138,7 @@ pub struct Worker {
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
     stage: String,
+    cost: Cost,
 }
 
 impl Worker {
@@ -134,7 +158,8 @@ impl Worker {
         let missing = || WorkerError::Start(std::io::Error::other("no pipe"));
         let input = child.stdin.take().ok_or_else(missing)?;
         let output = child.stdout.take().ok_or_else(missing)?;
-        let mut worker = Self { child, input: Some(input), output: BufReader::new(output), stage: "starting".to_owned() };
+        let mut worker =
+            Self { child, input: Some(input), output: BufReader::new(output), stage: "starting".to_owned(), cost: Cost::default() };
         worker.send(settings)?;
         Ok(worker)
     }
@@ -160,6 +185,7 @@ impl Worker {
                     progress(&stage);
                     self.stage = stage;
                 }
+                Ok(Message::Cost(cost)) => self.cost = cost,
                 Ok(Message::Failed(why)) => return Err(WorkerError::Failed(why)),
                 Ok(message) => return Ok(message),
                 Err(_) => {
@@ -168,6 +194,11 @@ impl Worker {
                 }
             }
         }
+    }
+
+    /// What it has trained so far.
+    pub fn cost(&self) -> Cost {
+        self.cost
     }
 
     /// Asks for something and waits for the answer.

@@ -108,6 +108,28 @@ named! {
     }
 }
 
+named! {
+    /// The mode a model is in, as torch names its two.
+    Mode, "mode", {
+        /// `model.train()`: batch norm uses the batch's statistics and keeps them, dropout drops.
+        Train = "train",
+        /// `model.eval()`: batch norm uses the kept statistics, nothing is dropped.
+        Eval = "eval",
+    }
+}
+
+impl Mode {
+    /// The mode to train in, which evidence that says nothing of it means.
+    fn of_training() -> Self {
+        Self::Train
+    }
+
+    /// The mode to evaluate in.
+    fn of_evaluation() -> Self {
+        Self::Eval
+    }
+}
+
 /// How pixels become inputs. Raw pixels are 0..255.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -279,6 +301,26 @@ pub struct ModelRecipe {
     pub output_activation: Option<OutputActivation>,
     /// Modules whose output is detached (`.detach()`, `torch.no_grad()`), as patterns.
     pub detach: Vec<String>,
+    /// Momentum of every batch norm, the weight of a new batch, where it is not the architecture's own.
+    pub batch_norm_momentum: Option<f64>,
+    /// A safetensors file that the first values are compared with.
+    pub reference: Option<PathBuf>,
+}
+
+impl ModelRecipe {
+    /// The architecture as it is.
+    pub fn named(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            weights: None,
+            init: Init::Default,
+            outputs: None,
+            output_activation: None,
+            detach: vec![],
+            batch_norm_momentum: None,
+            reference: None,
+        }
+    }
 }
 
 /// The optimizer of a job.
@@ -333,6 +375,12 @@ pub struct Recipe {
     pub normalize: Normalize,
     /// Which parameters train; empty means all.
     pub trainable: Vec<String>,
+    /// The model's mode while it is trained.
+    #[serde(default = "Mode::of_training")]
+    pub training_mode: Mode,
+    /// The model's mode while it is evaluated.
+    #[serde(default = "Mode::of_evaluation")]
+    pub evaluation_mode: Mode,
 }
 
 impl Recipe {

@@ -1,5 +1,7 @@
 //! What can be done about a fault: an edit of the job that the engine can try.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use crate::recipe::{Loss, Normalize, OptimizerRecipe};
@@ -32,6 +34,15 @@ pub enum Remedy {
     Loss {
         /// The criterion to use.
         to: Loss,
+    },
+    /// Train in training mode and evaluate in evaluation mode.
+    SetModes,
+    /// Take batch norm's statistics anew from training samples before evaluating.
+    CalibrateBatchNorm,
+    /// Start from the values in a safetensors file.
+    LoadWeights {
+        /// The file.
+        path: PathBuf,
     },
     /// Give these parameters the architecture's own initialisation.
     Reinitialize {

@@ -4,7 +4,7 @@ use crate::evidence::{
     Gradients, Job, LearningRateSweep, ModelSummary, NodeActivation, NodeKind, OutputValues, ParameterGradient, ParameterKind,
     ParameterStatistics, Run, Score, SourceSummary, Suggestion, Training, TrainingRun,
 };
-use crate::recipe::{Init, Loss, ModelRecipe, Normalize, OptimizerKind, OptimizerRecipe, Recipe};
+use crate::recipe::{Loss, Mode, ModelRecipe, Normalize, OptimizerKind, OptimizerRecipe, Recipe};
 use crate::{Check, Finding, Judgement, Needs, Real};
 
 /// The finding of a check that must fire.
@@ -29,18 +29,10 @@ pub fn clears<C: Check>(needs: <C::Needs as Needs>::Ref<'_>) {
 
 /// A sound job: small-cnn on two classes, cross-entropy, SGD at 0.05.
 pub fn job() -> Job {
-    let model = ModelRecipe {
-        name: "small-cnn".to_owned(),
-        weights: None,
-        init: Init::Default,
-        outputs: None,
-        output_activation: None,
-        detach: vec![],
-    };
     let optimizer = OptimizerRecipe { kind: OptimizerKind::Sgd, lr: 0.05, momentum: 0.9, weight_decay: 0.0, groups: vec![] };
     Job {
         recipe: Recipe {
-            model,
+            model: ModelRecipe::named("small-cnn"),
             loss: Loss::CrossEntropy,
             optimizer,
             batch_size: 32,
@@ -48,6 +40,8 @@ pub fn job() -> Job {
             image_size: 28,
             normalize: Normalize::Imagenet,
             trainable: vec![],
+            training_mode: Mode::Train,
+            evaluation_mode: Mode::Eval,
         },
         source: SourceSummary {
             path: "train".to_owned(),
@@ -80,8 +74,14 @@ pub fn score(confusion: [[u64; 2]; 2]) -> Score {
 /// A training of one seed with these losses and held-out confusion.
 pub fn training(losses: &[f64], confusion: [[u64; 2]; 2]) -> Training {
     let loss: Vec<Real> = losses.iter().copied().map(Real).collect();
-    let run =
-        TrainingRun { seed: 0, gradient_norm: vec![Real(1.0); loss.len()], loss, train: score(confusion), held_out: score(confusion) };
+    let run = TrainingRun {
+        seed: 0,
+        gradient_norm: vec![Real(1.0); loss.len()],
+        loss,
+        half_way: None,
+        train: score(confusion),
+        held_out: score(confusion),
+    };
     Training { steps: losses.len() as u64, batch_size: 32, runs: vec![run] }
 }
 

@@ -18,7 +18,7 @@ use crate::exit::FailOn;
 /// The tables and their keys.
 const TABLES: [(&str, &[&str]); 4] = [
     ("data", &["data", "val", "classes", "labels", "samples"]),
-    ("model", &["model", "weights", "outputs", "output-activation", "detach", "init"]),
+    ("model", &["model", "weights", "outputs", "output-activation", "detach", "init", "batch-norm-momentum", "reference"]),
     (
         "train",
         &[
@@ -33,6 +33,8 @@ const TABLES: [(&str, &[&str]); 4] = [
             "image-size",
             "normalize",
             "trainable",
+            "training-mode",
+            "evaluation-mode",
             "device",
             "seed",
             "budget",
@@ -100,6 +102,8 @@ impl ConfigFile {
         job.output_activation = section.parsed("output-activation")?;
         job.detach = section.texts("detach")?;
         job.init = section.parsed("init")?;
+        job.batch_norm_momentum = section.number("batch-norm-momentum", value::share)?;
+        job.reference = section.text("reference", |text| Ok(folder.join(text)))?;
         section.finish(home)
     }
 
@@ -117,6 +121,8 @@ impl ConfigFile {
         job.image_size = section.count("image-size", Ok)?;
         job.normalize = section.parsed("normalize")?;
         job.trainable = section.texts("trainable")?;
+        job.training_mode = section.parsed("training-mode")?;
+        job.evaluation_mode = section.parsed("evaluation-mode")?;
         job.device = section.text("device", value::device_text)?;
         job.seed = section.whole("seed")?;
         job.budget = section.duration("budget")?;

@@ -5,7 +5,7 @@
 //! (0.1 for batches of 256, scaled down to 32). The other optimizers have torch.optim's own defaults, a
 //! tenth of it on pretrained weights.
 
-use nanprobe_checks::recipe::{Init, Loss, ModelRecipe, Normalize, OptimizerKind, OptimizerRecipe, Recipe};
+use nanprobe_checks::recipe::{Init, Loss, Mode, ModelRecipe, Normalize, OptimizerKind, OptimizerRecipe, Recipe};
 
 use super::error::ConfigError;
 use crate::architecture::{self, ARCHITECTURES, Architecture};
@@ -42,6 +42,8 @@ pub(super) fn recipe(job: &JobArgs, name: &str) -> Result<Recipe, ConfigError> {
             outputs: job.outputs.map(Into::into),
             output_activation: job.output_activation,
             detach: job.detach.clone(),
+            batch_norm_momentum: job.batch_norm_momentum,
+            reference: job.reference.clone(),
         },
         loss: job.loss.unwrap_or(Loss::CrossEntropy),
         optimizer: optimizer(job),
@@ -50,6 +52,8 @@ pub(super) fn recipe(job: &JobArgs, name: &str) -> Result<Recipe, ConfigError> {
         image_size,
         normalize: job.normalize.unwrap_or(usual),
         trainable: job.trainable.clone(),
+        training_mode: job.training_mode.unwrap_or(Mode::Train),
+        evaluation_mode: job.evaluation_mode.unwrap_or(Mode::Eval),
     })
 }
 

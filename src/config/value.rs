@@ -16,6 +16,16 @@ pub fn rate_text(text: &str) -> Result<f64, String> {
     rate(text.parse().map_err(|_| "not a number; write it like 0.001 or 1e-3".to_owned())?)
 }
 
+/// A share, such as batch norm's momentum: above 0, at most 1.
+pub fn share(x: f64) -> Result<f64, String> {
+    if x > 0.0 && x <= 1.0 { Ok(x) } else { Err(format!("{x} is no share; give a number above 0 and at most 1, such as 0.1")) }
+}
+
+/// [`share`] of a text.
+pub fn share_text(text: &str) -> Result<f64, String> {
+    share(text.parse().map_err(|_| "not a number; write it like 0.1".to_owned())?)
+}
+
 /// A number of probe samples.
 pub fn samples(n: usize) -> Result<usize, String> {
     if n >= MIN_SAMPLES { Ok(n) } else { Err(format!("{n} samples cannot tell learning from chance; give {MIN_SAMPLES} or more")) }

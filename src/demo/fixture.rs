@@ -18,6 +18,8 @@ use crate::config::{FILE_NAME, Settings};
 const DATA: &str = "train";
 /// File of the planted weights.
 const WEIGHTS: &str = "weights.safetensors";
+/// File of the weights that were meant.
+const REFERENCE: &str = "reference.safetensors";
 
 /// A small training with a known mistake, or with none.
 #[derive(Clone, Debug)]
@@ -51,6 +53,8 @@ pub(super) struct Plant {
     pub named: Option<f64>,
     /// Tensors of small-cnn, each filled with one value.
     pub weights: BTreeMap<String, f64>,
+    /// Whether there is a file with soundly drawn weights, which the training does not load.
+    pub reference: bool,
 }
 
 /// How a file gets its class folder.
@@ -108,6 +112,9 @@ impl Fixture {
         if !plant.weights.is_empty() {
             set(&mut config, "model", "weights", WEIGHTS);
         }
+        if plant.reference {
+            set(&mut config, "model", "reference", REFERENCE);
+        }
         Ok(Self { name, about: about.trim().to_owned(), finds, top, plant, config })
     }
 
@@ -121,6 +128,9 @@ impl Fixture {
         }
         dataset::write(&self.plant, &dir.join(DATA), seed)?;
         weights::write(&self.plant.weights, &dir.join(WEIGHTS))?;
+        if self.plant.reference {
+            weights::draw(&dir.join(REFERENCE), seed)?;
+        }
         self.settings(dir, seed)
     }
 

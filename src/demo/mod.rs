@@ -41,6 +41,7 @@ const FAULTS: Sources = embedded!(
         "label-out-of-range",
         "labels-disagree-with-names",
         "uninformative-labels",
+        "weights-not-loaded",
         "non-finite-values",
         "bad-initialization",
         "symmetric-initialization",
@@ -56,6 +57,7 @@ const FAULTS: Sources = embedded!(
         "learning-rate-too-high",
         "excessive-regularization",
         "optimizer-mismatch",
+        "train-eval-mismatch",
         "initial-loss-off-chance",
         "collapsed-predictions",
     ]

@@ -1,9 +1,11 @@
-//! The planted weights: a safetensors file with single tensors of small-cnn, each filled with one value.
+//! The planted weights: safetensors files of small-cnn, with single tensors each filled with one value, or with all of them drawn soundly.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 use safetensors::Dtype;
 use safetensors::tensor::{TensorView, serialize};
 
@@ -33,13 +35,32 @@ pub(super) fn write(fills: &BTreeMap<String, f64>, path: &Path) -> Result<(), De
     if fills.is_empty() {
         return Ok(());
     }
+    let fill = |(name, &value): (&String, &f64)| Ok((name.clone(), shape(name)?, vec![value as f32; shape(name)?.iter().product()]));
+    let tensors = fills.iter().map(fill).collect::<Result<Vec<_>, String>>();
+    save(tensors.map_err(|problem| DemoError::fixture(&path.display().to_string(), &problem))?, path)
+}
+
+/// Writes a whole set of weights, drawn as torch.nn draws them: U(-1/sqrt(fan in), 1/sqrt(fan in)).
+pub(super) fn draw(path: &Path, seed: u64) -> Result<(), DemoError> {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let mut fan_in = 1;
+    let mut values = |(name, shape): &(&str, &'static [usize])| {
+        // A bias follows its weight in the list.
+        if let [_, rest @ ..] = shape
+            && !rest.is_empty()
+        {
+            fan_in = rest.iter().product();
+        }
+        let bound = 1.0 / (fan_in as f32).sqrt();
+        ((*name).to_owned(), *shape, (0..shape.iter().product()).map(|_| rng.random_range(-bound..bound)).collect())
+    };
+    save(SHAPES.iter().map(&mut values).collect(), path)
+}
+
+fn save(tensors: Vec<(String, &'static [usize], Vec<f32>)>, path: &Path) -> Result<(), DemoError> {
     let name = path.display().to_string();
-    let mut tensors = Vec::with_capacity(fills.len());
-    for (parameter, &value) in fills {
-        let shape = shape(parameter).map_err(|problem| DemoError::fixture(&name, &problem))?;
-        let bytes = (value as f32).to_le_bytes().repeat(shape.iter().product());
-        tensors.push((parameter, shape, bytes));
-    }
+    let bytes = |values: Vec<f32>| values.into_iter().flat_map(f32::to_le_bytes).collect::<Vec<u8>>();
+    let tensors: Vec<_> = tensors.into_iter().map(|(parameter, shape, values)| (parameter, shape, bytes(values))).collect();
     let views = tensors
         .iter()
         .map(|(parameter, shape, bytes)| Ok((parameter.as_str(), TensorView::new(Dtype::F32, shape.to_vec(), bytes)?)))

@@ -51,9 +51,9 @@ impl<'a> Arms<'a> {
                 break;
             }
             let (b, a) = (&self.runs[before], &self.runs[after]);
-            latest = effect(&b[..b.len().min(seeds)], &a[..a.len().min(seeds)], with.clone(), confidence);
             let remedy = &self.suspects[of].remedy;
-            if !latest.as_ref().is_some_and(|effect| undecided(effect) && !helps(effect, remedy)) {
+            latest = effect(&b[..b.len().min(seeds)], &a[..a.len().min(seeds)], remedy, with.clone(), confidence);
+            if !latest.as_ref().is_some_and(|effect| undecided(effect) && !helps(effect)) {
                 break;
             }
         }

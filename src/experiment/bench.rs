@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use nanprobe_checks::evidence::TrainingRun;
 use nanprobe_checks::{Evidence, Remedy};
 
-use crate::worker::{Message, Request, Worker};
+use crate::worker::{Cost, Exam, Message, Request, Worker};
 
 /// Time for experiments.
 struct Deadline {
@@ -51,12 +51,19 @@ impl<'a> Bench<'a> {
         Self { worker, deadline: Deadline::new(left, guess), progress, problems, trials: 0, gone: false }
     }
 
+    /// What the process has trained so far.
+    pub fn cost(&self) -> Cost {
+        self.worker.cost()
+    }
+
     /// Trains with remedies on some seeds; none where no time is left, no runs where the remedies fail.
-    pub fn trial(&mut self, remedies: &[Remedy], seeds: Range<usize>) -> Option<Vec<TrainingRun>> {
+    pub fn trial(&mut self, exam: Exam, remedies: &[Remedy], seeds: Range<usize>) -> Option<Vec<TrainingRun>> {
         self.trials += 1;
-        (self.progress)(&format!("experiment {}: {}", self.trials, remedies.iter().map(name).collect::<Vec<_>>().join(" + ")));
+        let edits = if remedies.is_empty() { "as it is".to_owned() } else { remedies.iter().map(name).collect::<Vec<_>>().join(" + ") };
+        let by_heart = if exam == Exam::ByHeart { "by heart, " } else { "" };
+        (self.progress)(&format!("experiment {}: {by_heart}{edits}", self.trials));
         let trainings = seeds.len();
-        let request = Request::Trial { remedies: remedies.to_vec(), seeds };
+        let request = Request::Trial { exam, remedies: remedies.to_vec(), seeds };
         match self.ask(trainings, &request)? {
             Message::Trial(trial) => Some(trial.runs),
             other => {

@@ -11,7 +11,7 @@ use std::ops::Range;
 use nanprobe_checks::Remedy;
 use nanprobe_checks::evidence::TrainingRun;
 
-use crate::diagnosis::{Effect, Status};
+use crate::diagnosis::{Criterion, Effect, Status};
 
 mod arms;
 mod bench;
@@ -90,6 +90,36 @@ impl Outcome {
             }
         }
     }
+
+    /// Says of what was found that it was found on top of an earlier round's fixes.
+    pub fn on_top_of(&mut self, earlier: &Self) {
+        if earlier.path.is_empty() {
+            return;
+        }
+        let fixed: Vec<String> = earlier.path.iter().map(|step| step.check.to_owned()).collect();
+        for decision in &mut self.decisions {
+            if decision.status == Status::Confirmed {
+                decision.status = Status::Contributing;
+            }
+            if let Some(effect) = &mut decision.effect {
+                effect.with.splice(0..0, fixed.iter().cloned());
+            }
+        }
+    }
+
+    /// Says of every effect that it was seen while a few samples were learned by heart. What shows nothing there is not harmless: it
+    /// may matter for the rest.
+    pub fn of_learning_by_heart(&mut self) {
+        for decision in &mut self.decisions {
+            match &mut decision.effect {
+                Some(effect) if matches!(decision.status, Status::Confirmed | Status::Contributing) => {
+                    effect.decided_by = Criterion::ByHeart;
+                }
+                _ => decision.effect = None,
+            }
+        }
+        self.decisions.retain(|decision| decision.effect.is_some());
+    }
 }
 
 /// Tries the suspects' remedies on top of `base`, whose runs are `baseline`. `suspects` come most suspicious first.
@@ -100,7 +130,7 @@ pub fn experiment(base: &[Remedy], baseline: &[TrainingRun], suspects: &[Suspect
     let everyone: Vec<usize> = (0..tried.len()).collect();
     let all = if tried.len() > 1 { arms.accuracy(&everyone) } else { None };
     let alone: Vec<Option<Effect>> = everyone.iter().map(|&i| arms.effect(&[], &[i], i)).collect();
-    let confirmed = |i: usize| alone[i].as_ref().is_some_and(|single| helps(single, &tried[i].remedy));
+    let confirmed = |i: usize| alone[i].as_ref().is_some_and(helps);
     let suffices = |i: &usize| confirmed(*i) && alone[*i].as_ref().is_some_and(|e| all.is_none_or(|all| e.after.0 >= all - TOLERANCE));
     // Where one remedy alone reaches what all reach, no other is needed.
     let together = all.is_some_and(|all| all > before + TOLERANCE) && !everyone.iter().any(suffices);
@@ -135,7 +165,7 @@ fn needed(tried: &[Suspect], everyone: &[usize], arms: &mut Arms) -> Vec<(usize,
     for index in order {
         let rest: Vec<usize> = kept.iter().copied().filter(|&other| other != index).collect();
         match arms.effect(&rest, &kept, index) {
-            Some(effect) if helps(&effect, &tried[index].remedy) => needed.push((index, effect)),
+            Some(effect) if helps(&effect) => needed.push((index, effect)),
             Some(_) => kept = rest,
             // No time, or a training that failed: it stays, undecided.
             None => {}
@@ -182,8 +212,14 @@ mod tests {
     fn runs(accuracy: f64, seeds: Range<usize>) -> Vec<TrainingRun> {
         let right = (200.0 * accuracy) as u64;
         let score = Score { samples: 400, loss: 0.5.into(), confusion: vec![vec![right, 200 - right], vec![200 - right, right]] };
-        let run =
-            |seed| TrainingRun { seed, loss: vec![0.69.into(); 60], gradient_norm: vec![], train: score.clone(), held_out: score.clone() };
+        let run = |seed| TrainingRun {
+            seed,
+            loss: vec![0.69.into(); 60],
+            gradient_norm: vec![],
+            half_way: None,
+            train: score.clone(),
+            held_out: score.clone(),
+        };
         seeds.map(|seed| run(seed as u64)).collect()
     }
 

@@ -2,7 +2,7 @@
 
 use nanprobe_checks::recipe::{OutputActivation, matches};
 
-use super::knowledge::trailing_activations;
+use super::knowledge::{BATCH_NORM, BATCH_NORM_MOMENTUM, trailing_activations};
 use super::{Arg, Graph, Node, Value};
 
 /// Appends an activation to the output.
@@ -56,6 +56,15 @@ pub fn set_dropout(graph: &mut Graph, p: f64) {
     for node in graph.nodes.iter_mut().filter(|node| node.target == "aten.dropout.default") {
         node.args.truncate(1);
         node.args.push(Arg::Float(p));
+    }
+}
+
+/// Sets every batch norm's momentum, the weight of a new batch.
+pub fn set_batch_norm_momentum(graph: &mut Graph, momentum: f64) {
+    for node in graph.nodes.iter_mut().filter(|node| node.target == BATCH_NORM) {
+        if let Some(arg) = node.args.get_mut(BATCH_NORM_MOMENTUM) {
+            *arg = Arg::Float(momentum);
+        }
     }
 }
 

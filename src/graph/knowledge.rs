@@ -2,7 +2,7 @@
 
 use nanprobe_checks::evidence::NodeKind;
 
-use super::{Graph, Node, Value};
+use super::{Arg, Graph, Node, Value};
 
 /// What a node computes, where that matters to a check; none for shape changes, pooling and the like.
 pub fn kind(node: &Node) -> Option<NodeKind> {
@@ -81,6 +81,24 @@ pub fn trailing_activations(graph: &Graph) -> Vec<usize> {
     }
     found.reverse();
     found
+}
+
+/// The operator of batch norm.
+pub const BATCH_NORM: &str = "aten.batch_norm.default";
+/// The place of the momentum among its arguments.
+pub const BATCH_NORM_MOMENTUM: usize = 5;
+
+/// Momentum of each batch norm that keeps statistics.
+pub fn batch_norm_momenta(graph: &Graph) -> Vec<f64> {
+    let keeps = |node: &&Node| node.target == BATCH_NORM && matches!(node.args.get(3), Some(Arg::Value(_)));
+    let momentum = |node: &Node| if let Some(Arg::Float(momentum)) = node.args.get(BATCH_NORM_MOMENTUM) { *momentum } else { 0.1 };
+    graph.nodes.iter().filter(keeps).map(momentum).collect()
+}
+
+/// Number of dropouts that drop anything.
+pub fn dropouts(graph: &Graph) -> usize {
+    let drops = |node: &&Node| node.target.starts_with("aten.dropout") && !matches!(node.args.get(1), Some(Arg::Float(p)) if *p <= 0.0);
+    graph.nodes.iter().filter(drops).count()
 }
 
 /// Whether a training pass draws random numbers: results then depend on what else draws from libtorch's generator.

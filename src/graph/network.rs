@@ -1,5 +1,6 @@
 //! A graph with tensors: the one interpreter, for training and evaluation.
 
+use nanprobe_checks::recipe;
 use tch::{Device, Kind, Tensor, no_grad};
 
 use super::operators::{Kernel, compile};
@@ -12,6 +13,17 @@ pub enum Mode {
     Train,
     /// Kept statistics are used, nothing is dropped.
     Evaluate,
+    /// Batch statistics are used and kept in the place of what was kept before; nothing is dropped.
+    Calibrate,
+}
+
+impl From<recipe::Mode> for Mode {
+    fn from(mode: recipe::Mode) -> Self {
+        match mode {
+            recipe::Mode::Train => Self::Train,
+            recipe::Mode::Eval => Self::Evaluate,
+        }
+    }
 }
 
 /// Sees a node's output, by the node's position, right after it is computed.

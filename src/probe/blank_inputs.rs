@@ -15,7 +15,8 @@ pub fn measure(lab: &Lab) -> Result<BlankInputs, ProbeError> {
     let mut sampler = Sampler::new(&blank_train, recipe.batch_size, recipe.shuffle, lab.seed(0));
     let curve = train(&network, &blank_train, recipe, &mut sampler, lab.plan.steps, &mut ())?;
     let score = evaluate(&network, &blank_held_out, recipe)?;
-    let blank = TrainingRun { seed: lab.seed(0), loss: curve.loss, gradient_norm: vec![], train: score.clone(), held_out: score };
+    let blank =
+        TrainingRun { seed: lab.seed(0), loss: curve.loss, gradient_norm: vec![], half_way: None, train: score.clone(), held_out: score };
     Ok(BlankInputs {
         steps: lab.plan.steps as u64,
         real_loss: real.final_loss().into(),

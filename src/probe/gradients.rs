@@ -6,7 +6,7 @@ use tch::{Kind, Tensor, no_grad};
 
 use super::{Lab, ProbeError};
 use crate::graph::knowledge::parameter_depths;
-use crate::graph::{GraphError, Mode, Network};
+use crate::graph::{GraphError, Network};
 use crate::model::{real, scalar};
 use crate::train::{Hook, Optimizer, Sampler, criterion, gradient_norm};
 
@@ -21,7 +21,7 @@ pub fn measure(lab: &Lab) -> Result<Gradients, ProbeError> {
     let network = lab.model(0)?.network;
     let indices = Sampler::new(&lab.train, SAMPLES, true, lab.seed(0)).next_batch();
     let (inputs, labels) = lab.train.batch(&indices, recipe.normalize)?;
-    let loss = criterion(recipe.loss, &network.forward(&inputs, Mode::Train, None)?, &labels)?;
+    let loss = criterion(recipe.loss, &network.forward(&inputs, recipe.training_mode.into(), None)?, &labels)?;
     if loss.requires_grad() {
         loss.f_backward().map_err(GraphError::from)?;
     }

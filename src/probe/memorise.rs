@@ -4,24 +4,21 @@ use nanprobe_checks::evidence::Memorise;
 use nanprobe_checks::recipe::{Loss, Recipe};
 use tch::{Tensor, no_grad};
 
-use super::lab::spread;
+use super::lab::{BY_HEART, spread};
 use super::{Lab, ProbeError};
 use crate::graph::knowledge::{output_function, trailing_activations};
 use crate::graph::{GraphError, Mode};
 use crate::model::scalar;
 use crate::train::{Sampler, criterion, predictions, train};
 
-/// CS231n takes 20 samples; a full batch costs the same.
-const SAMPLES: usize = 32;
-
 pub fn measure(lab: &Lab) -> Result<Memorise, ProbeError> {
-    let recipe = Recipe { shuffle: false, batch_size: SAMPLES, ..lab.recipe().clone() };
+    let recipe = Recipe { shuffle: false, batch_size: BY_HEART, ..lab.recipe().clone() };
     let network = lab.model(0)?.network;
-    let count = SAMPLES.min(lab.train.len());
+    let count = BY_HEART.min(lab.train.len());
     let few = lab.train.chosen(&spread(count, lab.train.len()))?;
 
     let steps = lab.plan.sweep_steps;
-    let curve = train(&network, &few, &recipe, &mut Sampler::new(&few, SAMPLES, false, 0), steps, &mut ())?;
+    let curve = train(&network, &few, &recipe, &mut Sampler::new(&few, BY_HEART, false, 0), steps, &mut ())?;
     let everything: Vec<i64> = (0..count as i64).collect();
     let (inputs, targets) = few.batch(&everything, recipe.normalize)?;
     let outputs = no_grad(|| network.forward(&inputs, Mode::Train, None))?;

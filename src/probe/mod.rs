@@ -5,7 +5,7 @@
 //! arrived before an abort can still be judged.
 
 use nanprobe_checks::Remedy;
-use nanprobe_checks::evidence::{Measurement, Record};
+use nanprobe_checks::evidence::{Measurement, ON_REQUEST, Record};
 use thiserror::Error;
 
 use crate::config::Settings;
@@ -15,6 +15,7 @@ use crate::model::ModelError;
 
 mod activations;
 mod blank_inputs;
+mod calibration;
 mod gradients;
 mod initial_loss;
 mod input_statistics;
@@ -28,11 +29,13 @@ mod non_finite;
 mod parameters;
 mod permuted_labels;
 mod plan;
+mod reference;
 mod serve;
 mod training;
 
 pub use lab::Lab;
 pub use serve::serve;
+pub use training::trial;
 
 /// Why nothing more can be measured.
 #[derive(Debug, Error)]
@@ -49,6 +52,9 @@ pub enum ProbeError {
     /// No such device.
     #[error("device `{0}` is not available; use `--device cpu`")]
     Device(String),
+    /// Nothing to compare the first values with.
+    #[error("{ON_REQUEST}`--reference FILE`")]
+    NoReference,
     /// A measurement that another one builds on.
     #[error("{0} is missing")]
     Missing(&'static str),
@@ -71,12 +77,20 @@ pub fn measure(settings: &Settings, sink: &mut dyn Sink) -> Result<Lab, ProbeErr
     take(sink, "looking at the inputs", || input_statistics::measure(&lab))?;
     take(sink, "looking at the labels", || label_range::measure(&lab))?;
     take(sink, "looking at the parameters", || parameters::measure(&lab))?;
+    take(sink, "comparing the parameters with the reference", || reference::measure(&lab))?;
     take(sink, "measuring the initial loss", || initial_loss::measure(&lab))?;
     sink.stage("training by your recipe");
     let seeds = lab.plan.seeds;
     training::measure(&mut lab, seeds, sink)?;
     take(sink, "sweeping the learning rate", || learning_rate_sweep::measure(&lab))?;
     take(sink, "comparing your labels with permuted ones", || permuted_labels::measure(&lab))?;
+    Ok(lab)
+}
+
+/// The job of some settings, to be trained this many times longer than the budget allows.
+pub fn open_longer(settings: &Settings, factor: usize, sink: &mut dyn Sink) -> Result<Lab, ProbeError> {
+    let mut lab = Lab::open(settings, sink)?;
+    lab.plan.steps *= factor;
     Ok(lab)
 }
 

@@ -2,7 +2,7 @@
 
 use nanprobe_checks::evidence::{LabelContest, PermutedLabels};
 use nanprobe_checks::progress::{LEARNS, way};
-use nanprobe_checks::recipe::{Init, Loss, ModelRecipe, Normalize, OptimizerKind, OptimizerRecipe, Recipe};
+use nanprobe_checks::recipe::{Loss, Mode, ModelRecipe, Normalize, OptimizerKind, OptimizerRecipe, Recipe};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
@@ -80,14 +80,7 @@ fn recipe(pixels: &tch::Tensor) -> Result<Recipe, GraphError> {
     let mean = scalar(&floats.f_mean(Kind::Float)?)? / 255.0;
     let std = (scalar(&floats.f_std(false)?)? / 255.0).max(1e-3);
     Ok(Recipe {
-        model: ModelRecipe {
-            name: "reference".to_owned(),
-            weights: None,
-            init: Init::Default,
-            outputs: None,
-            output_activation: None,
-            detach: vec![],
-        },
+        model: ModelRecipe::named("reference"),
         loss: Loss::CrossEntropy,
         optimizer: OptimizerRecipe { kind: OptimizerKind::Adam, lr: 2e-3, momentum: 0.0, weight_decay: 0.0, groups: vec![] },
         batch_size: 32,
@@ -95,6 +88,8 @@ fn recipe(pixels: &tch::Tensor) -> Result<Recipe, GraphError> {
         image_size: pixels.size()[3] as usize,
         normalize: Normalize::MeanStd { mean, std },
         trainable: vec![],
+        training_mode: Mode::Train,
+        evaluation_mode: Mode::Eval,
     })
 }
 

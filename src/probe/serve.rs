@@ -6,6 +6,7 @@ use nanprobe_checks::evidence::Record;
 
 use super::{ProbeError, Sink, controls, measure, observe, training};
 use crate::config::Settings;
+use crate::train::cost;
 use crate::worker::{Message, Request, Trial};
 
 /// Writes each message as one line at once.
@@ -53,11 +54,12 @@ pub fn serve(mut input: impl BufRead, output: impl Write) -> Result<(), ProbeErr
         Ok(lab) => lab,
         Err(error) => return lines.send(&Message::Failed(error.to_string())),
     };
+    lines.send(&Message::Cost(cost()))?;
     lines.send(&Message::Measured)?;
     for line in input.lines() {
         let request = serde_json::from_str(&line.map_err(read)?).map_err(|error| ProbeError::Write(error.to_string()))?;
         let answer = match request {
-            Request::Trial { remedies, seeds } => match training::trial(&lab, &remedies, seeds) {
+            Request::Trial { exam, remedies, seeds } => match training::trial(&lab, exam, &remedies, seeds) {
                 Ok(trial) => Message::Trial(trial),
                 // A remedy that crashes is a result: no run came through.
                 Err(error) => {
@@ -76,6 +78,7 @@ pub fn serve(mut input: impl BufRead, output: impl Write) -> Result<(), ProbeErr
                 Message::Observed(kept.0)
             }
         };
+        lines.send(&Message::Cost(cost()))?;
         lines.send(&answer)?;
     }
     Ok(())

@@ -3,13 +3,13 @@
 use std::ops::Range;
 
 use nanprobe_checks::Remedy;
-use nanprobe_checks::evidence::{Activations, Logits, Measurement, NonFinite, Record, Training, TrainingRun};
+use nanprobe_checks::evidence::{Activations, Calibration, Logits, Measurement, NonFinite, Record, Training, TrainingRun};
 
 use super::gradients::Updates;
-use super::{Lab, ProbeError, Sink, activations, gradients, logits, non_finite, record};
+use super::{Lab, ProbeError, Sink, activations, calibration, gradients, logits, non_finite, record};
 use crate::graph::Network;
-use crate::train::{Curve, Hook, Sampler, evaluate, train};
-use crate::worker::Trial;
+use crate::train::{Curve, Hook, Sampler, calibrate, evaluate, train};
+use crate::worker::{Exam, Trial};
 
 /// Trains once a seed; the first training is looked at from inside as well.
 pub fn measure(lab: &mut Lab, seeds: usize, sink: &mut dyn Sink) -> Result<(), ProbeError> {
@@ -21,7 +21,7 @@ pub fn measure(lab: &mut Lab, seeds: usize, sink: &mut dyn Sink) -> Result<(), P
         Ok(trained) => trained,
         Err(error) => {
             // The others need this training; each says why it is missing.
-            for name in [Training::NAME, Activations::NAME, Logits::NAME, NonFinite::NAME] {
+            for name in [Training::NAME, Calibration::NAME, Activations::NAME, Logits::NAME, NonFinite::NAME] {
                 sink.record(Record::failed(name, error.to_string()))?;
             }
             return Ok(());
@@ -56,7 +56,9 @@ fn observed_run(lab: &Lab) -> Result<(TrainingRun, Vec<Record>), ProbeError> {
     let trained = activations::measure(lab, &network)?;
     let activations = Activations { samples: lab.spread(activations::SAMPLES).len() as u64, initial, trained };
     let non_finite = non_finite::measure(lab, &network, &curve)?;
-    Ok((run, vec![record(&gradients)?, record(&non_finite)?, record(&logits)?, record(&activations)?]))
+    // Last: it changes what batch norm keeps.
+    let calibration = calibration::measure(lab, &network, &run.held_out)?;
+    Ok((run, vec![record(&calibration)?, record(&gradients)?, record(&non_finite)?, record(&logits)?, record(&activations)?]))
 }
 
 /// One short training of the recipe in force.
@@ -70,10 +72,14 @@ fn run(lab: &Lab, repetition: usize, hook: &mut dyn Hook) -> Result<(TrainingRun
         Sampler::new(&lab.train, recipe.batch_size, recipe.shuffle, seed)
     };
     let curve = train(&network, &lab.train, recipe, &mut sampler, lab.plan.steps, hook)?;
+    if lab.treatment.calibrate {
+        calibrate(&network, &lab.seen, recipe)?;
+    }
     let run = TrainingRun {
         seed,
         loss: curve.loss.clone(),
         gradient_norm: curve.gradient_norm.clone(),
+        half_way: (recipe.shuffle || lab.treatment.balance).then(|| curve.half_way(lab.train.classes())).flatten(),
         train: evaluate(&network, &lab.seen, recipe)?,
         held_out: evaluate(&network, &lab.held_out, recipe)?,
     };
@@ -81,7 +87,11 @@ fn run(lab: &Lab, repetition: usize, hook: &mut dyn Hook) -> Result<(TrainingRun
 }
 
 /// The baseline's training with remedies applied, same samples and steps, on some of its seeds.
-pub fn trial(lab: &Lab, remedies: &[Remedy], seeds: Range<usize>) -> Result<Trial, ProbeError> {
-    let runs = lab.treated(remedies).each(seeds, |lab, repetition| Ok(run(lab, repetition, &mut ())?.0))?;
+pub fn trial(lab: &Lab, exam: Exam, remedies: &[Remedy], seeds: Range<usize>) -> Result<Trial, ProbeError> {
+    let mut lab = lab.treated(remedies);
+    if exam == Exam::ByHeart {
+        lab.learn_by_heart()?;
+    }
+    let runs = lab.each(seeds, |lab, repetition| Ok(run(lab, repetition, &mut ())?.0))?;
     Ok(Trial { runs })
 }

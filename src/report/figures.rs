@@ -1,8 +1,9 @@
 //! Numbers as people read them: shares in percent, differences in points, losses in nats.
 
+use nanprobe_checks::Real;
 use nanprobe_checks::stats::Interval;
 
-use crate::diagnosis::{Effect, Status, Verdict};
+use crate::diagnosis::{Criterion, Effect, Status, Verdict};
 
 /// A share, 0..1, in percent: one decimal where it is small or almost all.
 pub(super) fn percent(share: f64) -> String {
@@ -49,11 +50,20 @@ fn points_interval(interval: Interval) -> String {
 
 /// What a remedy bought, or that it was not tried.
 pub(super) fn effect(verdict: &Verdict) -> String {
-    let Some(Effect { before, after, interval, .. }) = &verdict.effect else { return "not tried".to_owned() };
+    let Some(effect) = &verdict.effect else { return "not tried".to_owned() };
+    let Effect { before, after, interval, .. } = effect;
     let bought = format!("({}, {})", points(after.0 - before.0), points_interval(*interval));
-    match verdict.status {
-        Status::Harmless => format!("no effect {bought}"),
-        _ => format!("{} -> {} {bought}", percent(before.0), percent(after.0)),
+    let accuracy = format!("{} -> {} {bought}", percent(before.0), percent(after.0));
+    match (verdict.status, effect.decided_by) {
+        (Status::Harmless, _) => format!("no effect {bought}"),
+        (_, Criterion::HeldOut) => accuracy,
+        (_, Criterion::ByHeart) => format!("by heart {accuracy}"),
+        (_, Criterion::Loss) => format!("loss {} -> {}, accuracy {accuracy}", loss(effect.loss_before.0), loss(effect.loss_after.0)),
+        (_, Criterion::Speed) => {
+            let steps = |steps: Option<Real>| steps.map_or("all".to_owned(), |steps| format!("{:.0}", steps.0));
+            let (before, after) = (steps(effect.half_way_before), steps(effect.half_way_after));
+            format!("same accuracy, half-way in {after} steps instead of {before}")
+        }
     }
 }
 

@@ -5,7 +5,8 @@ use nanprobe_checks::stats::{Interval, wilson};
 use nanprobe_checks::{Location, Real, Severity};
 
 use crate::config::Settings;
-use crate::diagnosis::{Diagnosis, Effect, Fix, JobReport, RunReport, SCHEMA, Status, Symptom, Verdict};
+use crate::diagnosis::{Criterion, Diagnosis, Effect, Fix, JobReport, RunReport, SCHEMA, Status, Symptom, Verdict};
+use crate::worker::Cost;
 
 fn verdict(check: &str, family: &str, status: Status) -> Verdict {
     Verdict {
@@ -36,7 +37,19 @@ fn effect(before: f64, after: f64, low: f64, high: f64, with: &[&str]) -> Effect
     let with = with.iter().map(|&check| check.to_owned()).collect();
     let interval = Interval { low, high };
     let (before, after) = (before.into(), after.into());
-    Effect { before, after, interval, loss_before: Real(0.693), loss_after: Real(0.31), seeds: 3, with }
+    let (half_way_before, half_way_after, decided_by) = (None, Some(Real(22.0)), Criterion::HeldOut);
+    Effect {
+        before,
+        after,
+        interval,
+        loss_before: Real(0.693),
+        loss_after: Real(0.31),
+        half_way_before,
+        half_way_after,
+        decided_by,
+        seeds: 3,
+        with,
+    }
 }
 
 /// The symptom of `confusion`, over three seeds.
@@ -80,7 +93,7 @@ fn run(spent: f64, lowered: &[&str], problems: &[&str]) -> RunReport {
     let strings = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect();
     let versions = [("nanprobe", "0.1.0"), ("torch", "2.13.0")].map(|(name, version)| (name.to_owned(), version.to_owned())).into();
     let conditions = Run { seed: 0, device: "cpu".to_owned(), threads: 2, versions, budget: 120.0, lowered: strings(lowered) };
-    RunReport { conditions, spent, problems: strings(problems) }
+    RunReport { conditions, spent, trained: Cost { steps: 1440, seconds: 0.9 * spent }, problems: strings(problems) }
 }
 
 /// Two mistakes that mask each other, what they cause, and a rule that fired for nothing.

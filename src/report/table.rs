@@ -1,5 +1,6 @@
 //! The report for people: what to change first, then how sure that is, then everything else.
 
+use nanprobe_checks::evidence::ON_REQUEST;
 use nanprobe_checks::recipe::Loss;
 
 use super::figures::{count, loss, percent, plural, share_interval};
@@ -37,7 +38,7 @@ pub fn table(diagnosis: &Diagnosis, options: &TableOptions) -> String {
         confusion::put(&mut page, diagnosis);
         page.blank();
         cleared(&mut page, diagnosis, options.all);
-        not_measured(&mut page, diagnosis);
+        not_measured(&mut page, diagnosis, options.all);
         conditions(&mut page, diagnosis);
     }
     page.finish()
@@ -76,9 +77,8 @@ fn fixes(page: &mut Page, diagnosis: &Diagnosis) {
     if diagnosis.fixes.is_empty() {
         return;
     }
-    let before = diagnosis.symptom.as_ref().map(|symptom| symptom.balanced_accuracy);
     let path: Vec<String> =
-        before.into_iter().chain(diagnosis.fixes.iter().map(|fix| fix.accuracy)).map(|share| percent(share.0)).collect();
+        diagnosis.start().into_iter().chain(diagnosis.fixes.iter().map(|fix| fix.accuracy)).map(|share| percent(share.0)).collect();
     page.fact("fix path", Tone::Good, &format!("{} balanced accuracy", path.join(" -> ")));
     for (i, fix) in diagnosis.fixes.iter().enumerate() {
         page.step(i + 1, &fix.remedy);
@@ -105,10 +105,11 @@ fn cleared(page: &mut Page, diagnosis: &Diagnosis, all: bool) {
     }
 }
 
-/// One line for each reason, with the checks it kept from judging.
-fn not_measured(page: &mut Page, diagnosis: &Diagnosis) {
+/// One line for each reason, with the checks it kept from judging. What nobody asked for is only listed if all is wanted.
+fn not_measured(page: &mut Page, diagnosis: &Diagnosis, all: bool) {
     let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
-    for verdict in with_status(diagnosis, Status::NotMeasured) {
+    let wanted = |verdict: &&Verdict| all || !verdict.message.contains(ON_REQUEST);
+    for verdict in with_status(diagnosis, Status::NotMeasured).into_iter().filter(wanted) {
         match reasons.iter_mut().find(|(reason, _)| *reason == verdict.message) {
             Some((_, checks)) => checks.push(&verdict.check),
             None => reasons.push((&verdict.message, vec![&verdict.check])),
@@ -135,7 +136,11 @@ fn conditions(page: &mut Page, diagnosis: &Diagnosis) {
     }
     let versions = run.versions.iter().map(|(name, version)| format!("{name} {version}")).collect::<Vec<_>>().join(", ");
     let threads = plural(run.threads as usize, "thread");
-    let spent = format!("{:.0} of {:.0} s", diagnosis.run.spent, run.budget);
+    let trained = match diagnosis.run.trained.steps {
+        0 => String::new(),
+        steps => format!(" for {} training steps", count(steps)),
+    };
+    let spent = format!("{:.0} of {:.0} s{trained}", diagnosis.run.spent, run.budget);
     let parts = [format!("--seed {}, {}, {threads}", run.seed, run.device), versions, spent];
     page.paragraph(Tone::Dim, &format!("reproduce: {}", parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")));
     if let Some(first) = diagnosis.verdicts.iter().find(|verdict| verdict.status.is_finding()) {

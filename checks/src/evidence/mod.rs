@@ -14,6 +14,7 @@ use crate::check::{Needs, read_one};
 mod activations;
 mod batch_labels;
 mod blank_inputs;
+mod calibration;
 mod class_counts;
 mod gradients;
 mod initial_loss;
@@ -27,12 +28,14 @@ mod memorise;
 mod non_finite;
 mod parameters;
 mod permuted_labels;
+mod reference;
 mod training;
 mod unreadable_files;
 
 pub use activations::{Activations, NodeActivation, NodeKind};
 pub use batch_labels::BatchLabels;
 pub use blank_inputs::BlankInputs;
+pub use calibration::Calibration;
 pub use class_counts::{ClassCount, ClassCounts};
 pub use gradients::{Gradients, ParameterGradient};
 pub use initial_loss::InitialLoss;
@@ -46,11 +49,15 @@ pub use memorise::Memorise;
 pub use non_finite::{FirstNonFinite, NonFinite, Phase};
 pub use parameters::{ParameterKind, ParameterStatistics, Parameters};
 pub use permuted_labels::{LabelContest, PermutedLabels};
+pub use reference::{Reference, ReferenceActivation, ReferenceTensor};
 pub use training::{Score, Training, TrainingRun};
 pub use unreadable_files::{FileError, UnreadableFiles};
 
 /// Version of the evidence format; changes when an old reader would misread it.
 pub const SCHEMA: &str = "nanprobe.evidence/1";
+
+/// How the reason begins why a measurement is missing that is only taken on request.
+pub const ON_REQUEST: &str = "only on request: ";
 
 /// A fact of one kind about a job.
 pub trait Measurement: Serialize + DeserializeOwned + 'static {
@@ -192,6 +199,8 @@ measurements! {
     gradients: Gradients = "gradients", "the gradient of each parameter before training, and its first updates";
     activations: Activations = "activations", "the outputs of inner nodes, before and after training";
     non_finite: NonFinite = "non-finite", "the first node whose output or gradient is not finite";
+    calibration: Calibration = "calibration", "the trained model with batch-norm statistics taken anew";
+    reference: Reference = "reference", "the first values against those of a reference file";
     training: Training = "training", "short trainings by the user's recipe over several seeds";
     memorise: Memorise = "memorise", "whether a few dozen samples can be learned by heart";
     permuted_labels: PermutedLabels = "permuted-labels", "the given labels against the same labels permuted, by a reference learner";

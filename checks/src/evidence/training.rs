@@ -25,6 +25,10 @@ pub struct TrainingRun {
     pub loss: Vec<Real>,
     /// Norm of the whole gradient at each step.
     pub gradient_norm: Vec<Real>,
+    /// Steps until the accuracy on the batches, averaged over ten of them, was half-way from guessing to perfect. None where it
+    /// never was, and where unshuffled batches make it say nothing.
+    #[serde(default)]
+    pub half_way: Option<u64>,
     /// On the probe subset's training samples, in evaluation mode, after the last step.
     pub train: Score,
     /// On the held-out samples, in evaluation mode, after the last step.

@@ -10,9 +10,11 @@ mod dead_relu;
 mod non_finite_values;
 mod saturated_activations;
 mod symmetric_initialization;
+mod weights_not_loaded;
 
 /// The family's checks.
 pub const CHECKS: &[&dyn AnyCheck] = &[
+    &weights_not_loaded::WeightsNotLoaded,
     &non_finite_values::NonFiniteValues,
     &bad_initialization::BadInitialization,
     &symmetric_initialization::SymmetricInitialization,

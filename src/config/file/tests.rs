@@ -23,6 +23,8 @@ outputs = 2
 output-activation = "softmax"
 detach = ["features"]
 init = "normal:0.01"
+batch-norm-momentum = 0.5
+reference = "imagenet.safetensors"
 
 [train]
 loss = "nll"
@@ -35,6 +37,8 @@ shuffle = false
 image-size = 64
 normalize = "0.5/0.25"
 trainable = ["classifier", "features.28"]
+training-mode = "eval"
+evaluation-mode = "train"
 device = "cuda:1"
 seed = 7
 budget = "90s"

@@ -23,7 +23,8 @@ pub fn compile(args: Args) -> Result<Option<Kernel>, GraphError> {
             Box::new(move |v, mode| {
                 let [weight, bias, mean, var] = [weight, bias, mean, var].map(|value| value.map(|value| v.get(value)));
                 // Without running statistics the batch's own are used in both modes.
-                let batch = mode == Mode::Train || mean.is_none();
+                let batch = mode != Mode::Evaluate || mean.is_none();
+                let momentum = if mode == Mode::Calibrate { 1.0 } else { momentum };
                 v.get(x).f_batch_norm(weight, bias, mean, var, batch, momentum, eps, true)
             })
         }
