@@ -49,6 +49,14 @@ pub const ARCHITECTURES: &[Architecture] = &[
     small("sigmoid-mlp", 28, 8),
 ];
 
+/// Ending of an exported model's file.
+pub const EXPORTED: &str = ".pt2";
+
+/// Whether a model's name is that of a file that `torch.export.save` wrote.
+pub fn is_file(name: &str) -> bool {
+    name.to_ascii_lowercase().ends_with(EXPORTED)
+}
+
 /// The architecture of that name.
 pub fn find(name: &str) -> Result<&'static Architecture, UnknownModel> {
     ARCHITECTURES.iter().find(|a| a.name == name).ok_or_else(|| {

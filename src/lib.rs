@@ -8,6 +8,8 @@ pub mod cli;
 pub mod config;
 pub mod data;
 pub mod demo;
+#[cfg(feature = "engine")]
+pub mod design;
 pub mod diagnose;
 pub mod diagnosis;
 pub mod exit;
@@ -18,6 +20,7 @@ pub mod graph;
 pub mod model;
 #[cfg(feature = "engine")]
 pub mod probe;
+pub mod pt2;
 pub mod rank;
 pub mod report;
 #[cfg(feature = "engine")]

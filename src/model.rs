@@ -10,9 +10,10 @@ use tch::{Device, Tensor};
 use thiserror::Error;
 
 use crate::architecture::UnknownModel;
+use crate::design::Design;
 use crate::graph::weights::{Loaded, WeightsError, load};
-use crate::graph::{GraphError, Network, edit};
-use crate::zoo::{self, Shape};
+use crate::graph::{ExportedError, Fill, GraphError, Network, edit};
+use crate::zoo::Shape;
 
 /// Why a model cannot be built.
 #[derive(Debug, Error)]
@@ -20,6 +21,17 @@ pub enum ModelError {
     /// No such architecture.
     #[error(transparent)]
     Unknown(#[from] UnknownModel),
+    /// The exported model cannot be used.
+    #[error(transparent)]
+    Exported(#[from] ExportedError),
+    /// It takes other inputs than pictures of the data set.
+    #[error("`{model}` cannot take these pictures: {problem}")]
+    Input {
+        /// The model.
+        model: String,
+        /// Why, and the way out.
+        problem: String,
+    },
     /// The weights file cannot be used.
     #[error(transparent)]
     Weights(#[from] WeightsError),
@@ -53,6 +65,8 @@ pub struct Treatment {
     pub reinitialize: Vec<String>,
     /// Whether every class is drawn equally often.
     pub balance: bool,
+    /// Whether the gradient passes where the model detaches it.
+    pub reattach: bool,
     /// Whether batch norm's statistics are taken anew before the model is evaluated.
     pub calibrate: bool,
 }
@@ -60,7 +74,14 @@ pub struct Treatment {
 impl Treatment {
     /// No treatment.
     pub fn none(recipe: &Recipe) -> Self {
-        Self { recipe: recipe.clone(), drop_output_activation: false, reinitialize: vec![], balance: false, calibrate: false }
+        Self {
+            recipe: recipe.clone(),
+            drop_output_activation: false,
+            reinitialize: vec![],
+            balance: false,
+            reattach: false,
+            calibrate: false,
+        }
     }
 
     /// Several remedies, applied in order.
@@ -81,7 +102,10 @@ impl Treatment {
                 recipe.trainable.clear();
                 recipe.optimizer.groups.retain(|group| group.lr > 0.0);
             }
-            Remedy::Reattach => recipe.model.detach.clear(),
+            Remedy::Reattach => {
+                recipe.model.detach.clear();
+                self.reattach = true;
+            }
             Remedy::DropOutputActivation => self.drop_output_activation = true,
             Remedy::Loss { to } => recipe.loss = *to,
             Remedy::SetModes => (recipe.training_mode, recipe.evaluation_mode) = (recipe::Mode::Train, recipe::Mode::Eval),
@@ -106,9 +130,9 @@ pub struct Model {
 }
 
 /// Builds the network of a treated recipe. Everything random follows from `seed`.
-pub fn build(treatment: &Treatment, shape: Shape, device: Device, seed: u64) -> Result<Model, ModelError> {
+pub fn build(design: &Design, treatment: &Treatment, shape: Shape, device: Device, seed: u64) -> Result<Model, ModelError> {
     let recipe = &treatment.recipe;
-    let mut graph = zoo::build(&recipe.model.name, shape)?;
+    let mut graph = design.graph(shape)?;
     if let Some(activation) = recipe.model.output_activation {
         edit::append_activation(&mut graph, activation);
     }
@@ -132,13 +156,29 @@ pub fn build(treatment: &Treatment, shape: Shape, device: Device, seed: u64) -> 
             return Err(no_match(option, pattern, "parameter", &graph.name, names));
         }
     }
+    if treatment.reattach {
+        edit::reattach(&mut graph);
+    }
     if treatment.drop_output_activation {
         edit::drop_trailing_activations(&mut graph);
     }
 
     let (mut network, fresh) = seeded(seed, || {
         let mut network = Network::new(graph, device)?;
+        if let Design::Exported(exported) = design {
+            network.set_buffers(&exported.buffers)?;
+            for (index, values) in exported.parameters.iter().enumerate() {
+                if network.graph().parameters[index].fill == Fill::Stored {
+                    network.set_parameter(index, values)?;
+                }
+            }
+        }
         let fresh: Vec<Tensor> = copies(&network)?;
+        if let Design::Exported(exported) = design {
+            for (index, values) in exported.parameters.iter().enumerate() {
+                network.set_parameter(index, values)?;
+            }
+        }
         initialize(&mut network, recipe.model.init)?;
         Ok::<_, GraphError>((network, fresh))
     })?;

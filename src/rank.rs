@@ -2,9 +2,10 @@
 
 use std::cmp::Reverse;
 
-use nanprobe_checks::evidence::{ClassCounts, Job, Memorise, ON_REQUEST, PermutedLabels, Training};
+use nanprobe_checks::evidence::{ClassCounts, Job, Memorise, ModuleSource, ON_REQUEST, PermutedLabels, Training};
 use nanprobe_checks::progress::{LEARNS, way};
-use nanprobe_checks::{AnyCheck, Evidence, Judgement, Outcome, Real, Severity};
+use nanprobe_checks::recipe::matches;
+use nanprobe_checks::{AnyCheck, Evidence, Judgement, Location, Outcome, Real, Severity};
 
 use crate::diagnosis::{Criterion, Diagnosis, Effect, Fix, JobReport, RunReport, SCHEMA, Status, Symptom, Verdict, start};
 use crate::experiment;
@@ -117,10 +118,20 @@ fn verdict(judged: &Judged, evidence: &Evidence, outcome: &experiment::Outcome) 
             verdict.measured.clone_from(&finding.measured);
             verdict.remedy.clone_from(&finding.fix);
             verdict.edit.clone_from(&finding.remedy);
-            verdict.location.clone_from(&finding.location);
+            verdict.location = finding.location.clone().map(|location| in_source(location, evidence));
         }
     }
     verdict
+}
+
+/// With the line of the user's source that calls the module, or the nearest one around it, where that is known.
+fn in_source(location: Location, evidence: &Evidence) -> Location {
+    let modules = evidence.get::<Job>().map_or(&[][..], |job| &job.model.modules);
+    let around = |module: &&ModuleSource| module.file.is_some() && matches(&module.module, &location.module);
+    match modules.iter().filter(around).max_by_key(|module| module.module.len()) {
+        Some(module) if location.file.is_none() => Location { file: module.file.clone(), line: module.line, ..location },
+        _ => location,
+    }
 }
 
 fn decided_by(verdict: &Verdict, criterion: Criterion) -> bool {

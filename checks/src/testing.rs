@@ -60,6 +60,7 @@ pub fn job() -> Job {
             outputs: 2,
             input: [1, 28, 28],
             weights: None,
+            modules: vec![],
         },
         run: Run::default(),
     }

@@ -81,9 +81,11 @@ pub enum ConfigError {
     /// A model that is not built in.
     #[error(transparent)]
     Model(#[from] UnknownModel),
-    /// A program that `torch.export.save` wrote.
-    #[error("`{given}`: exported models cannot be read yet; give a built-in architecture by name ({known})")]
-    ExportedModel {
+    /// A file that holds no model, or none that can be read without executing it.
+    #[error(
+        "`{given}` is not read as a model: export yours with `torch.export.save(torch.export.export(model, (x,)), \"model.pt2\")`, or give a built-in architecture by name ({known})"
+    )]
+    OtherModelFile {
         /// As given.
         given: String,
         /// The built-in names.

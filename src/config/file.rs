@@ -12,6 +12,7 @@ use super::error::ConfigError;
 use super::section::{Section, Source, as_json};
 use super::value::{self, suggest};
 use super::{FILE_NAME, selectors};
+use crate::architecture;
 use crate::cli::JobArgs;
 use crate::exit::FailOn;
 
@@ -96,7 +97,7 @@ impl ConfigFile {
 
     fn model(&mut self, section: Section, folder: &Path) -> Result<(), ConfigError> {
         let job = &mut self.job;
-        job.model = section.text("model", known_model)?;
+        job.model = section.text("model", |name| known_model(name, folder))?;
         job.weights = section.text("weights", |text| Ok(folder.join(text)))?;
         job.outputs = section.count("outputs", Ok)?;
         job.output_activation = section.parsed("output-activation")?;
@@ -193,7 +194,10 @@ fn check_limits(source: Source, name: &Spanned<impl AsRef<str>>, given: &Spanned
     Ok(limits.into())
 }
 
-fn known_model(name: &str) -> Result<String, String> {
+fn known_model(name: &str, folder: &Path) -> Result<String, String> {
+    if architecture::is_file(name) {
+        return Ok(folder.join(name).display().to_string());
+    }
     super::recipe::architecture_of(name).map_err(|error| error.to_string())?;
     Ok(name.to_owned())
 }

@@ -12,6 +12,7 @@ use crate::architecture::{self, ARCHITECTURES, Architecture};
 use crate::cli::JobArgs;
 
 const BATCH_SIZE: usize = 32;
+const IMAGE_SIZE: usize = 224;
 const SGD_MOMENTUM: f64 = 0.9;
 /// torch.optim.AdamW's.
 const ADAMW_WEIGHT_DECAY: f64 = 0.01;
@@ -19,24 +20,33 @@ const ADAMW_WEIGHT_DECAY: f64 = 0.01;
 /// The architecture of that name, or what to do about it.
 pub(super) fn architecture_of(name: &str) -> Result<&'static Architecture, ConfigError> {
     let file = std::path::Path::new(name);
-    if file.extension().is_some_and(|extension| ["pt2", "pt", "pth", "onnx"].iter().any(|known| extension.eq_ignore_ascii_case(known))) {
+    if file.extension().is_some_and(|extension| {
+        ["pt", "pth", "ckpt", "onnx", "h5", "safetensors"].iter().any(|known| extension.eq_ignore_ascii_case(known))
+    }) {
         let known = ARCHITECTURES.iter().map(|a| a.name).collect::<Vec<_>>().join(", ");
-        return Err(ConfigError::ExportedModel { given: name.to_owned(), known });
+        return Err(ConfigError::OtherModelFile { given: name.to_owned(), known });
     }
     Ok(architecture::find(name)?)
 }
 
 /// The recipe of a job whose model is named.
 pub(super) fn recipe(job: &JobArgs, name: &str) -> Result<Recipe, ConfigError> {
-    let architecture = architecture_of(name)?;
-    let image_size = job.image_size.map_or(architecture.image_size, Into::into);
-    if image_size < architecture.min_image_size {
-        return Err(ConfigError::ImageSize { given: image_size, model: architecture.name, least: architecture.min_image_size });
-    }
-    let usual = if architecture.any_channels { Normalize::MeanStd { mean: 0.5, std: 0.5 } } else { Normalize::Imagenet };
+    // What a file leaves open is as for torchvision's models.
+    let (name, usual_size, usual) = if architecture::is_file(name) {
+        (name, IMAGE_SIZE, Normalize::Imagenet)
+    } else {
+        let architecture = architecture_of(name)?;
+        let image_size = job.image_size.map_or(architecture.image_size, Into::into);
+        if image_size < architecture.min_image_size {
+            return Err(ConfigError::ImageSize { given: image_size, model: architecture.name, least: architecture.min_image_size });
+        }
+        let usual = if architecture.any_channels { Normalize::MeanStd { mean: 0.5, std: 0.5 } } else { Normalize::Imagenet };
+        (architecture.name, architecture.image_size, usual)
+    };
+    let image_size = job.image_size.map_or(usual_size, Into::into);
     Ok(Recipe {
         model: ModelRecipe {
-            name: architecture.name.to_owned(),
+            name: name.to_owned(),
             weights: job.weights.clone(),
             init: job.init.unwrap_or(Init::Default),
             outputs: job.outputs.map(Into::into),
@@ -131,7 +141,8 @@ mod tests {
     fn unknown_and_exported_models_are_told_apart() {
         let unknown = architecture_of("resnet-18").unwrap_err().to_string();
         assert!(unknown.contains("did you mean `resnet18`"), "{unknown}");
-        let exported = architecture_of("model.pt2").unwrap_err().to_string();
-        assert!(exported.contains("exported") && exported.contains("resnet18"), "{exported}");
+        let checkpoint = architecture_of("model.pth").unwrap_err().to_string();
+        assert!(checkpoint.contains("torch.export.save") && checkpoint.contains("resnet18"), "{checkpoint}");
+        assert_eq!(of("net/model.pt2", |_| {}).model.name, "net/model.pt2");
     }
 }

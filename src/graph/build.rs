@@ -93,7 +93,7 @@ impl Builder {
     fn node(&mut self, module: &str, target: &str, args: Vec<Arg>) -> Value {
         let count = self.graph.nodes.iter().filter(|node| node.module == module).count();
         let name = if count == 0 { module.to_owned() } else { format!("{module}_{count}") };
-        self.graph.nodes.push(Node { name, target: format!("aten.{target}"), args, module: module.to_owned() });
+        self.graph.nodes.push(Node::new(name, &format!("aten.{target}"), args, module.to_owned()));
         Value::Node(self.graph.nodes.len() - 1)
     }
 

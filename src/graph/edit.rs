@@ -17,17 +17,15 @@ pub fn append_activation(graph: &mut Graph, activation: OutputActivation) {
     let mut args = vec![Arg::Value(graph.output)];
     args.extend(dim.map(Arg::Int));
     let name = format!("output.{activation}");
-    graph.nodes.push(Node { module: name.clone(), name, target: target.to_owned(), args });
+    graph.nodes.push(Node::new(name.clone(), target, args, name));
     graph.output = Value::Node(graph.nodes.len() - 1);
 }
 
 /// Makes the output what the last layer computes, without the activations behind it.
 pub fn drop_trailing_activations(graph: &mut Graph) {
     for index in trailing_activations(graph) {
-        let before = graph.nodes[index].reads().next();
-        if let Some(before) = before {
-            replace(graph, Value::Node(index), before, index);
-        }
+        // It is not cut out: one that works in place would change the logits still.
+        graph.nodes[index].pass();
     }
 }
 
@@ -51,18 +49,26 @@ pub fn detach(graph: &mut Graph, pattern: &str) -> usize {
     count
 }
 
+/// Lets the gradient pass wherever the model detaches it.
+pub fn reattach(graph: &mut Graph) {
+    let detaches = graph.nodes.iter_mut().filter(|node| matches!(node.target.as_str(), "aten.detach.default" | "aten.detach_.default"));
+    detaches.for_each(Node::pass);
+}
+
 /// Sets every dropout's probability.
 pub fn set_dropout(graph: &mut Graph, p: f64) {
-    for node in graph.nodes.iter_mut().filter(|node| node.target == "aten.dropout.default") {
-        node.args.truncate(1);
-        node.args.push(Arg::Float(p));
+    for node in graph.nodes.iter_mut().filter(|node| node.target.starts_with("aten.dropout")) {
+        let x = node.reads().next();
+        node.args = x.map(Arg::Value).into_iter().chain([Arg::Float(p)]).collect();
+        node.keywords.clear();
     }
 }
 
 /// Sets every batch norm's momentum, the weight of a new batch.
 pub fn set_batch_norm_momentum(graph: &mut Graph, momentum: f64) {
     for node in graph.nodes.iter_mut().filter(|node| node.target == BATCH_NORM) {
-        if let Some(arg) = node.args.get_mut(BATCH_NORM_MOMENTUM) {
+        let place = node.place(BATCH_NORM_MOMENTUM, "momentum");
+        if let Some(arg) = place.and_then(|place| node.args.get_mut(place)) {
             *arg = Arg::Float(momentum);
         }
     }
@@ -71,27 +77,14 @@ pub fn set_batch_norm_momentum(graph: &mut Graph, momentum: f64) {
 /// Puts a detach right behind a node; all readers then read the detached value.
 fn insert_detach(graph: &mut Graph, index: usize) {
     let at = index + 1;
-    for node in &mut graph.nodes {
-        for arg in &mut node.args {
-            if let Arg::Value(Value::Node(read)) = arg
-                && *read >= at
-            {
-                *read += 1;
-            }
-        }
-    }
-    if let Value::Node(read) = &mut graph.output
-        && *read >= at
-    {
-        *read += 1;
-    }
-    let module = graph.nodes[index].module.clone();
-    let node = Node {
-        name: format!("{module}.detach"),
-        target: "aten.detach.default".to_owned(),
-        args: vec![Arg::Value(Value::Node(index))],
-        module,
+    let mut moved = |value| match value {
+        Value::Node(read) if read >= at => Value::Node(read + 1),
+        other => other,
     };
+    graph.nodes.iter_mut().flat_map(|node| &mut node.args).for_each(|arg| arg.map_values(&mut moved));
+    graph.output = moved(graph.output);
+    let module = graph.nodes[index].module.clone();
+    let node = Node::new(format!("{module}.detach"), "aten.detach.default", vec![Arg::Value(Value::Node(index))], module);
     graph.nodes.insert(at, node);
     replace(graph, Value::Node(index), Value::Node(at), at);
 }
@@ -102,11 +95,7 @@ fn replace(graph: &mut Graph, old: Value, new: Value, except: usize) {
         if index == except {
             continue;
         }
-        for arg in &mut node.args {
-            if *arg == Arg::Value(old) {
-                *arg = Arg::Value(new);
-            }
-        }
+        node.args.iter_mut().for_each(|arg| arg.map_values(&mut |value| if value == old { new } else { value }));
     }
     if graph.output == old {
         graph.output = new;
@@ -116,7 +105,7 @@ fn replace(graph: &mut Graph, old: Value, new: Value, except: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::Builder;
+    use crate::graph::{Builder, PASS};
 
     fn two_layers() -> Graph {
         let mut b = Builder::new("two");
@@ -133,7 +122,8 @@ mod tests {
             append_activation(&mut graph, activation);
             assert_ne!(graph.output, two_layers().output);
             drop_trailing_activations(&mut graph);
-            assert_eq!(graph.output, two_layers().output);
+            let last = graph.nodes.last().unwrap();
+            assert_eq!((last.target.as_str(), last.reads().next()), (PASS, Some(two_layers().output)));
         }
     }
 

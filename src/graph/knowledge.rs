@@ -4,28 +4,33 @@ use nanprobe_checks::evidence::NodeKind;
 
 use super::{Arg, Graph, Node, Value};
 
+/// The operator's name without its overload, whether or not it works in place and through whichever of its forms.
+fn operator(node: &Node) -> Option<&str> {
+    Some(node.target.strip_prefix("aten.")?.split('.').next()?.trim_matches('_'))
+}
+
 /// What a node computes, where that matters to a check; none for shape changes, pooling and the like.
 pub fn kind(node: &Node) -> Option<NodeKind> {
-    let operator = node.target.strip_prefix("aten.")?.split('.').next()?;
-    Some(match operator.trim_end_matches('_') {
+    Some(match operator(node)? {
         "conv1d" | "conv2d" | "conv3d" | "linear" => NodeKind::Layer,
         "batch_norm" | "layer_norm" | "group_norm" | "instance_norm" => NodeKind::Norm,
-        "relu" | "hardtanh" => NodeKind::Relu,
+        "relu" | "relu6" | "hardtanh" => NodeKind::Relu,
         "sigmoid" => NodeKind::Sigmoid,
         "tanh" => NodeKind::Tanh,
-        "gelu" | "silu" | "hardswish" | "softmax" | "log_softmax" => NodeKind::OtherActivation,
+        "gelu" | "silu" | "hardswish" | "hardsigmoid" | "mish" | "elu" | "selu" | "celu" | "leaky_relu" | "prelu" | "softplus"
+        | "softmax" | "log_softmax" => NodeKind::OtherActivation,
         _ => return None,
     })
 }
 
 /// The activation function that bounds or shapes a model's output, by the name a user gives it.
 pub fn output_function(node: &Node) -> Option<&'static str> {
-    match node.target.as_str() {
-        "aten.softmax.int" => Some("softmax"),
-        "aten.log_softmax.int" => Some("log-softmax"),
-        "aten.sigmoid.default" => Some("sigmoid"),
-        "aten.relu.default" => Some("relu"),
-        "aten.tanh.default" => Some("tanh"),
+    match operator(node)? {
+        "softmax" => Some("softmax"),
+        "log_softmax" => Some("log-softmax"),
+        "sigmoid" => Some("sigmoid"),
+        "relu" => Some("relu"),
+        "tanh" => Some("tanh"),
         _ => None,
     }
 }
@@ -62,16 +67,33 @@ pub fn parameter_depths(graph: &Graph) -> Vec<u64> {
         .collect()
 }
 
+/// Operators that leave each value as it is, or drop it.
+const PASSING: [&str; 14] = [
+    "flatten",
+    "dropout",
+    "detach",
+    "alias",
+    "view",
+    "reshape",
+    "squeeze",
+    "unsqueeze",
+    "contiguous",
+    "clone",
+    "to",
+    "expand",
+    "permute",
+    "transpose",
+];
+
 /// Positions of the activation functions between the last layer and the output, in order.
 pub fn trailing_activations(graph: &Graph) -> Vec<usize> {
     let mut found = Vec::new();
     let mut value = graph.output;
     while let Value::Node(index) = value {
         let node = &graph.nodes[index];
-        let operator = node.target.as_str();
         if output_function(node).is_some() {
             found.push(index);
-        } else if !matches!(operator, "aten.flatten.using_ints" | "aten.dropout.default" | "aten.detach.default") {
+        } else if !operator(node).is_some_and(|operator| PASSING.contains(&operator)) {
             break;
         }
         match node.reads().next() {
@@ -90,18 +112,26 @@ pub const BATCH_NORM_MOMENTUM: usize = 5;
 
 /// Momentum of each batch norm that keeps statistics.
 pub fn batch_norm_momenta(graph: &Graph) -> Vec<f64> {
-    let keeps = |node: &&Node| node.target == BATCH_NORM && matches!(node.args.get(3), Some(Arg::Value(_)));
-    let momentum = |node: &Node| if let Some(Arg::Float(momentum)) = node.args.get(BATCH_NORM_MOMENTUM) { *momentum } else { 0.1 };
+    let arg = |node: &Node, position, name| node.place(position, name).and_then(|place| node.args.get(place)).cloned();
+    let keeps = |node: &&Node| node.target == BATCH_NORM && matches!(arg(node, 3, "running_mean"), Some(Arg::Value(_)));
+    let momentum = |node: &Node| if let Some(Arg::Float(m)) = arg(node, BATCH_NORM_MOMENTUM, "momentum") { m } else { 0.1 };
     graph.nodes.iter().filter(keeps).map(momentum).collect()
 }
 
 /// Number of dropouts that drop anything.
 pub fn dropouts(graph: &Graph) -> usize {
-    let drops = |node: &&Node| node.target.starts_with("aten.dropout") && !matches!(node.args.get(1), Some(Arg::Float(p)) if *p <= 0.0);
+    let p = |node: &Node| node.place(1, "p").and_then(|place| node.args.get(place)).cloned();
+    let drops = |node: &&Node| node.target.starts_with("aten.dropout") && !matches!(p(node), Some(Arg::Float(p)) if p <= 0.0);
     graph.nodes.iter().filter(drops).count()
 }
 
 /// Whether a training pass draws random numbers: results then depend on what else draws from libtorch's generator.
 pub fn draws_random_numbers(graph: &Graph) -> bool {
-    graph.nodes.iter().any(|node| node.target.contains("dropout") || node.target.contains("bernoulli"))
+    let draws = ["dropout", "bernoulli", "rand", "rrelu", "multinomial"];
+    // Attention and recurrent layers drop inside.
+    let inner = |node: &Node| {
+        let p = node.keywords.iter().zip(&node.args).find(|(keyword, _)| matches!(keyword.as_str(), "dropout_p" | "dropout"));
+        p.is_some_and(|(_, p)| matches!(p, Arg::Float(p) if *p > 0.0))
+    };
+    graph.nodes.iter().any(|node| inner(node) || draws.iter().any(|drawing| node.target.contains(drawing)))
 }

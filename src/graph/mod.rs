@@ -5,18 +5,22 @@
 //! it. [`Network`] is a graph with tensors, compiled once, that runs forward in either mode and
 //! shows every node's output to an observer.
 
+use nanprobe_checks::Location;
 use nanprobe_checks::evidence::ParameterKind;
 use thiserror::Error;
 
 mod build;
 pub mod edit;
+mod exported;
 pub mod knowledge;
 mod network;
 mod operators;
 pub mod weights;
 
 pub use build::{Builder, Conv};
+pub use exported::{Exported, ExportedError, Module};
 pub use network::{Mode, Network, Observer};
+pub use operators::GETITEM;
 
 /// What can go wrong with a graph.
 #[derive(Debug, Error)]
@@ -39,6 +43,18 @@ pub enum GraphError {
         /// Position of the argument.
         index: usize,
         /// What the operator takes.
+        expected: &'static str,
+    },
+    /// A node that gives something else than its reader takes.
+    #[error("`{node}` ({target}) gave {found}, not {expected}")]
+    Slot {
+        /// The node.
+        node: String,
+        /// The operator.
+        target: String,
+        /// What came.
+        found: &'static str,
+        /// What was to come.
         expected: &'static str,
     },
     /// A node that reads a value which does not exist at that point.
@@ -109,6 +125,63 @@ pub enum Arg {
     Ints(Vec<i64>),
     /// A float.
     Float(f64),
+    /// Several floats.
+    Floats(Vec<f64>),
+    /// A truth value.
+    Bool(bool),
+    /// A text, such as the name of a rounding mode.
+    Text(String),
+    /// Where the network lives.
+    Device,
+    /// Several arguments, some of which may be values: sizes with a batch size in them, tensors to join.
+    List(Vec<Arg>),
+}
+
+impl Arg {
+    /// The values it holds, at any depth.
+    pub fn values(&self) -> Vec<Value> {
+        match self {
+            Self::Value(value) => vec![*value],
+            Self::List(args) => args.iter().flat_map(Self::values).collect(),
+            _ => vec![],
+        }
+    }
+
+    /// Replaces the values it holds.
+    pub fn map_values(&mut self, f: &mut impl FnMut(Value) -> Value) {
+        match self {
+            Self::Value(value) => *value = f(*value),
+            Self::List(args) => args.iter_mut().for_each(|arg| arg.map_values(f)),
+            _ => {}
+        }
+    }
+}
+
+/// What a node gives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Output {
+    /// A tensor.
+    #[default]
+    Tensor,
+    /// A size or another integer.
+    Int,
+    /// A float.
+    Float,
+    /// A truth value.
+    Bool,
+    /// A list of tensors, which `getitem` nodes take apart.
+    Tensors,
+    /// A tuple of that many tensors, likewise.
+    Tuple(usize),
+}
+
+/// A line of the user's source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceLine {
+    /// The file, as the user's Python knew it.
+    pub file: String,
+    /// The line, from 1.
+    pub line: u32,
 }
 
 /// One operator call.
@@ -120,16 +193,49 @@ pub struct Node {
     pub target: String,
     /// Its arguments.
     pub args: Vec<Arg>,
-    /// The module it stands in, such as `layer1.0.conv1`.
+    /// The module it stands in, such as `layer1.0.conv1`; empty for the model itself.
     pub module: String,
+    /// The arguments' names, where they are not in the order of the operator's schema.
+    pub keywords: Vec<String>,
+    /// What it gives.
+    pub output: Output,
+    /// The line of the user's source that made it, where that is known.
+    pub source: Option<SourceLine>,
 }
 
 impl Node {
-    /// The tensors it reads.
+    /// A call that gives a tensor.
+    pub fn new(name: String, target: &str, args: Vec<Arg>, module: String) -> Self {
+        Self { name, target: target.to_owned(), args, module, keywords: vec![], output: Output::Tensor, source: None }
+    }
+
+    /// The values it reads.
     pub fn reads(&self) -> impl Iterator<Item = Value> + '_ {
-        self.args.iter().filter_map(|arg| if let Arg::Value(value) = arg { Some(*value) } else { None })
+        self.args.iter().flat_map(Arg::values)
+    }
+
+    /// Where an argument stands: at its position in the schema, or under its name.
+    pub fn place(&self, position: usize, name: &str) -> Option<usize> {
+        if self.keywords.is_empty() { Some(position) } else { self.keywords.iter().position(|keyword| keyword == name) }
+    }
+
+    /// Where it stands in the model and, as far as that is known, in the user's source.
+    pub fn location(&self) -> Location {
+        let source = self.source.as_ref();
+        Location { module: self.module.clone(), file: source.map(|s| s.file.clone()), line: source.map(|s| s.line) }
+    }
+
+    /// Makes it give on what it reads first, whatever it did before.
+    pub fn pass(&mut self) {
+        let first = self.reads().next();
+        self.args = first.map(Arg::Value).into_iter().collect();
+        self.keywords.clear();
+        PASS.clone_into(&mut self.target);
     }
 }
+
+/// The operator that gives on what it reads.
+pub const PASS: &str = "aten.alias.default";
 
 /// How a parameter's first values are drawn.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -140,15 +246,18 @@ pub enum Fill {
     Normal(f64),
     /// U(-bound, bound).
     Uniform(f64),
+    /// As the file has them: how the user's code draws them is not known.
+    Stored,
 }
 
 impl Fill {
-    /// Standard deviation of the values.
-    pub fn std(self) -> f64 {
+    /// Standard deviation of the values, where it is known.
+    pub fn std(self) -> Option<f64> {
         match self {
-            Self::Constant(_) => 0.0,
-            Self::Normal(std) => std,
-            Self::Uniform(bound) => bound / 3f64.sqrt(),
+            Self::Constant(_) => Some(0.0),
+            Self::Normal(std) => Some(std),
+            Self::Uniform(bound) => Some(bound / 3f64.sqrt()),
+            Self::Stored => None,
         }
     }
 }

@@ -4,7 +4,7 @@ use nanprobe_checks::recipe;
 use tch::{Device, Kind, Tensor, no_grad};
 
 use super::operators::{Kernel, compile};
-use super::{Fill, Graph, GraphError, Value};
+use super::{Fill, Graph, GraphError, Output, Value};
 
 /// What batch norm and dropout do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,11 +29,34 @@ impl From<recipe::Mode> for Mode {
 /// Sees a node's output, by the node's position, right after it is computed.
 pub type Observer<'a> = &'a mut dyn FnMut(usize, &Tensor) -> Result<(), GraphError>;
 
-/// The tensors that nodes read while a network runs.
+/// What a node has given.
+#[derive(Debug)]
+pub enum Slot {
+    /// Nothing yet, or nothing any more.
+    Empty,
+    /// A tensor.
+    Tensor(Tensor),
+    /// An integer.
+    Int(i64),
+    /// A float.
+    Float(f64),
+    /// A truth value.
+    Bool(bool),
+    /// Several tensors.
+    Tensors(Vec<Tensor>),
+}
+
+impl From<Tensor> for Slot {
+    fn from(tensor: Tensor) -> Self {
+        Self::Tensor(tensor)
+    }
+}
+
+/// What nodes read while a network runs.
 pub struct Values<'a> {
     input: &'a Tensor,
     network: &'a Network,
-    nodes: Vec<Option<Tensor>>,
+    nodes: Vec<Slot>,
 }
 
 impl Values<'_> {
@@ -43,10 +66,26 @@ impl Values<'_> {
             Value::Input => self.input,
             Value::Parameter(i) => &self.network.parameters[i],
             Value::Buffer(i) => &self.network.buffers[i],
-            // `Network::new` has checked that a node reads earlier nodes only, and `last_readers`
-            // frees a value after its last reader.
-            Value::Node(i) => self.nodes[i].as_ref().expect("a value lives until its last reader"),
+            // `Network::new` has checked that a node reads earlier nodes only, and tensors where it takes tensors;
+            // `last_readers` frees a value after its last reader.
+            Value::Node(i) => match &self.nodes[i] {
+                Slot::Tensor(tensor) => tensor,
+                other => unreachable!("a tensor lives until its last reader, and this is {other:?}"),
+            },
         }
+    }
+
+    /// The shape of a value, in words, where it is a tensor.
+    fn shape(&self, value: Value) -> Option<String> {
+        match value {
+            Value::Node(i) if !matches!(self.nodes[i], Slot::Tensor(_)) => None,
+            other => Some(format!("{:?}", self.get(other).size())),
+        }
+    }
+
+    /// What a node has given.
+    pub fn slot(&self, node: usize) -> &Slot {
+        &self.nodes[node]
     }
 }
 
@@ -66,7 +105,7 @@ impl Network {
     /// libtorch's generator, in the order in which they are listed.
     pub fn new(graph: Graph, device: Device) -> Result<Self, GraphError> {
         check_order(&graph)?;
-        let kernels = graph.nodes.iter().map(compile).collect::<Result<_, _>>()?;
+        let kernels = compile(&graph, device)?;
         let dying = last_readers(&graph);
         let parameters = graph.parameters.iter().map(|p| draw(&p.shape, p.fill, device)).collect::<Result<_, _>>()?;
         let buffers = graph.buffers.iter().map(|b| Tensor::f_full(&b.shape, b.value, (Kind::Float, device))).collect::<Result<_, _>>()?;
@@ -94,6 +133,14 @@ impl Network {
         Ok(())
     }
 
+    /// Gives all buffers other values, of whatever type.
+    pub fn set_buffers(&mut self, values: &[Tensor]) -> Result<(), GraphError> {
+        for (buffer, values) in self.buffers.iter_mut().zip(values) {
+            *buffer = values.f_detach_copy()?.f_to(buffer.device())?;
+        }
+        Ok(())
+    }
+
     /// Gives a buffer other values of the same shape.
     pub fn set_buffer(&mut self, index: usize, values: &Tensor) -> Result<(), GraphError> {
         no_grad(|| self.buffers[index].f_copy_(values))?;
@@ -103,22 +150,58 @@ impl Network {
     /// Runs the graph on `input`, [N, C, H, W], and shows every node's output to `observer`.
     /// A value is freed after its last reader unless the observer keeps it.
     pub fn forward(&self, input: &Tensor, mode: Mode, mut observer: Option<Observer>) -> Result<Tensor, GraphError> {
-        let mut values = Values { input, network: self, nodes: self.graph.nodes.iter().map(|_| None).collect() };
+        let mut values = Values { input, network: self, nodes: self.graph.nodes.iter().map(|_| Slot::Empty).collect() };
         for (index, kernel) in self.kernels.iter().enumerate() {
             let output = kernel(&values, mode).map_err(|source| {
                 let node = &self.graph.nodes[index];
-                let shapes = node.reads().map(|value| format!("{:?}", values.get(value).size())).collect::<Vec<_>>().join(", ");
+                let shapes = node.reads().filter_map(|value| values.shape(value)).collect::<Vec<_>>().join(", ");
                 GraphError::Torch { node: node.name.clone(), target: node.target.clone(), shapes, source: source.into() }
             })?;
-            if let Some(observe) = observer.as_mut() {
-                observe(index, &output)?;
+            if let (Some(observe), Slot::Tensor(output)) = (observer.as_mut(), &output) {
+                observe(index, output)?;
             }
-            values.nodes[index] = Some(output);
+            self.check_slot(index, &output)?;
+            values.nodes[index] = output;
             for &dead in &self.dying[index] {
-                values.nodes[dead] = None;
+                values.nodes[dead] = Slot::Empty;
             }
         }
         Ok(values.get(self.graph.output).shallow_clone())
+    }
+}
+
+impl Network {
+    /// A node gives what the graph says it gives: readers rely on it.
+    fn check_slot(&self, index: usize, slot: &Slot) -> Result<(), GraphError> {
+        let node = &self.graph.nodes[index];
+        let fits = match (node.output, slot) {
+            (Output::Tensor, Slot::Tensor(_))
+            | (Output::Int, Slot::Int(_))
+            | (Output::Float, Slot::Float(_))
+            | (Output::Bool, Slot::Bool(_))
+            | (Output::Tensors, Slot::Tensors(_)) => true,
+            (Output::Tuple(n), Slot::Tensors(tensors)) => tensors.len() == n,
+            _ => false,
+        };
+        let name = |output| match output {
+            Output::Tensor => "a tensor",
+            Output::Int => "an integer",
+            Output::Float => "a float",
+            Output::Bool => "a truth value",
+            Output::Tensors | Output::Tuple(_) => "several tensors",
+        };
+        let found = match slot {
+            Slot::Empty => "nothing",
+            Slot::Tensor(_) => name(Output::Tensor),
+            Slot::Int(_) => name(Output::Int),
+            Slot::Float(_) => name(Output::Float),
+            Slot::Bool(_) => name(Output::Bool),
+            Slot::Tensors(_) => name(Output::Tensors),
+        };
+        if fits {
+            return Ok(());
+        }
+        Err(GraphError::Slot { node: node.name.clone(), target: node.target.clone(), found, expected: name(node.output) })
     }
 }
 
@@ -130,6 +213,8 @@ fn draw(shape: &[i64], fill: Fill, device: Device) -> Result<Tensor, GraphError>
         Fill::Constant(value) => tensor.f_fill_(value)?,
         Fill::Normal(std) => tensor.f_normal_(0.0, std)?,
         Fill::Uniform(bound) => tensor.f_uniform_(-bound, bound)?,
+        // Its values are set after.
+        Fill::Stored => tensor,
     };
     Ok(filled.f_to(device)?.f_set_requires_grad(true)?)
 }
@@ -146,7 +231,8 @@ fn check_order(graph: &Graph) -> Result<(), GraphError> {
             return Err(GraphError::Dangling { node: node.name.clone(), value });
         }
     }
-    if exists(graph.output, graph.nodes.len()) {
+    let is_tensor = !matches!(graph.output, Value::Node(i) if graph.nodes.get(i).is_some_and(|node| node.output != Output::Tensor));
+    if exists(graph.output, graph.nodes.len()) && is_tensor {
         Ok(())
     } else {
         Err(GraphError::Dangling { node: "output".to_owned(), value: graph.output })

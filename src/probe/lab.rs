@@ -9,11 +9,11 @@ use tch::{Device, Tensor};
 
 use super::plan::{Plan, plan};
 use super::{ProbeError, Sink, record};
-use crate::architecture::{self, Architecture};
 use crate::config::Settings;
 use crate::data::{self, Images, Listing, SubsetOptions};
+use crate::design::Design;
 use crate::graph::GraphError;
-use crate::model::{Model, ModelError, Treatment, build};
+use crate::model::{Model, Treatment, build};
 use crate::train::Samples;
 use crate::zoo::Shape;
 
@@ -24,6 +24,8 @@ pub const BY_HEART: usize = 32;
 pub struct Lab {
     /// What is trained on what.
     pub job: Job,
+    /// Where its model comes from.
+    pub design: Design,
     /// What the probes train: the job's recipe, with remedies where an experiment applies them.
     pub treatment: Treatment,
     /// Training samples of the probe subset.
@@ -49,10 +51,10 @@ impl Lab {
     pub fn open(settings: &Settings, sink: &mut dyn Sink) -> Result<Self, ProbeError> {
         let start = Instant::now();
         let seed = settings.run.seed;
-        let architecture = architecture::find(&settings.recipe.model.name).map_err(ModelError::from)?;
+        let design = Design::open(&settings.recipe.model.name)?;
         let device = device(&settings.run.device)?;
         // A small network's operators are too short to share: waiting for a second thread costs more than it does.
-        if architecture.any_channels && std::env::var_os("OMP_NUM_THREADS").is_none() {
+        if design.small() && std::env::var_os("OMP_NUM_THREADS").is_none() {
             tch::set_num_threads(1);
         }
         let threads = tch::get_num_threads() as usize;
@@ -64,9 +66,10 @@ impl Lab {
         sink.record(record(&data::label_names(&listing))?)?;
 
         sink.stage("timing one training step");
-        let shape = shape(settings, architecture, &listing);
+        let (recipe, classes) = (&settings.recipe, listing.classes.len());
+        let shape = design.shape(recipe.image_size, settings.image_size_given, listing.grey, recipe.model.outputs, classes)?;
         let left = settings.run.budget.saturating_sub(start.elapsed());
-        let plan = plan(settings, architecture, shape, device, left.as_secs_f64())?;
+        let plan = plan(settings, &design, shape, device, left.as_secs_f64())?;
         let shape = Shape { size: plan.size as i64, ..shape };
 
         sink.stage("decoding a subset");
@@ -81,11 +84,13 @@ impl Lab {
         sink.record(record(&data::class_counts(&listing, &subset))?)?;
         sink.record(record(&subset.unreadable)?)?;
 
-        let classes = listing.classes.len();
         let train = samples(&subset.train, classes, device)?;
         let held_out = samples(&subset.held_out, classes, device)?;
         let seen = train.chosen(&spread(held_out.len().min(train.len()), train.len()))?;
-        let recipe = Recipe { image_size: plan.size, ..settings.recipe.clone() };
+        let mut recipe = Recipe { image_size: plan.size, ..settings.recipe.clone() };
+        if recipe.trainable.is_empty() {
+            recipe.trainable = design.trainable();
+        }
         let source = SourceSummary {
             path: settings.data.path.display().to_string(),
             kind: listing.kind.to_string(),
@@ -96,7 +101,7 @@ impl Lab {
             held_out: held_out.len() as u64,
             held_out_from: subset.held_out_from,
         };
-        let model = model_summary(&recipe, shape, device, seed)?;
+        let model = model_summary(&design, &recipe, shape, device, seed)?;
         let run = Run {
             seed,
             device: device_name(device),
@@ -108,7 +113,7 @@ impl Lab {
         let job = Job { recipe, source, model, run };
         sink.record(record(&job)?)?;
         let treatment = Treatment::none(&job.recipe);
-        Ok(Self { job, treatment, train, seen, held_out, shape, device, plan, threads, first_run: None })
+        Ok(Self { job, design, treatment, train, seen, held_out, shape, device, plan, threads, first_run: None })
     }
 
     /// The same job with remedies applied, on the same samples.
@@ -126,6 +131,7 @@ impl Lab {
     fn treated_as(&self, treatment: Treatment) -> Self {
         Self {
             job: self.job.clone(),
+            design: self.design.shallow_clone(),
             treatment,
             train: self.train.shallow_clone(),
             seen: self.seen.shallow_clone(),
@@ -165,7 +171,7 @@ impl Lab {
 
     /// The model in force with first values from the seed of a repetition.
     pub fn model(&self, repetition: usize) -> Result<Model, ProbeError> {
-        Ok(build(&self.treatment, self.shape, self.device, self.seed(repetition))?)
+        Ok(build(&self.design, &self.treatment, self.shape, self.device, self.seed(repetition))?)
     }
 
     /// Indices of held-out samples spread over all classes, at most `count`.
@@ -177,14 +183,6 @@ impl Lab {
 /// `count` indices below `total`, evenly spaced.
 pub fn spread(count: usize, total: usize) -> Vec<i64> {
     (0..count).map(|i| (i * total / count) as i64).collect()
-}
-
-fn shape(settings: &Settings, architecture: &Architecture, listing: &Listing) -> Shape {
-    Shape {
-        channels: if architecture.any_channels && listing.grey { 1 } else { 3 },
-        size: settings.recipe.image_size as i64,
-        outputs: settings.recipe.model.outputs.unwrap_or(listing.classes.len()) as i64,
-    }
 }
 
 fn samples(images: &Images, classes: usize, device: Device) -> Result<Samples, GraphError> {
@@ -215,8 +213,8 @@ fn versions() -> Vec<(String, String)> {
     [("nanprobe", env!("CARGO_PKG_VERSION")), ("libtorch", "2.13.0")].map(|(name, version)| (name.to_owned(), version.to_owned())).to_vec()
 }
 
-fn model_summary(recipe: &Recipe, shape: Shape, device: Device, seed: u64) -> Result<ModelSummary, ProbeError> {
-    let model = build(&Treatment::none(recipe), shape, device, seed)?;
+fn model_summary(design: &Design, recipe: &Recipe, shape: Shape, device: Device, seed: u64) -> Result<ModelSummary, ProbeError> {
+    let model = build(design, &Treatment::none(recipe), shape, device, seed)?;
     let count = |trained_only: bool| {
         let parameters = model.network.graph().parameters.iter();
         let counted = parameters.filter(|p| !trained_only || recipe.trains(&p.name));
@@ -229,5 +227,6 @@ fn model_summary(recipe: &Recipe, shape: Shape, device: Device, seed: u64) -> Re
         outputs: shape.outputs as u64,
         input: [shape.channels as u64, shape.size as u64, shape.size as u64],
         weights: model.loaded.as_ref().map(crate::graph::weights::Loaded::describe),
+        modules: design.modules(),
     })
 }

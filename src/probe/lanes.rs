@@ -7,8 +7,6 @@ use tch::Device;
 
 use super::{Lab, ProbeError};
 use crate::graph::knowledge::draws_random_numbers;
-use crate::model::ModelError;
-use crate::zoo;
 
 impl Lab {
     /// Does `work` once for each repetition, several at a time where that changes no result: trainings that draw
@@ -18,7 +16,7 @@ impl Lab {
         repetitions: Range<usize>,
         work: impl Fn(&Self, usize) -> Result<T, ProbeError> + Sync,
     ) -> Result<Vec<T>, ProbeError> {
-        let graph = zoo::build(&self.recipe().model.name, self.shape).map_err(ModelError::from)?;
+        let graph = self.design.graph(self.shape)?;
         if draws_random_numbers(&graph) {
             return repetitions.map(|repetition| work(self, repetition)).collect();
         }

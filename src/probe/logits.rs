@@ -1,6 +1,5 @@
 //! The model's output.
 
-use nanprobe_checks::Location;
 use nanprobe_checks::evidence::{OutputValues, TrailingActivation};
 use tch::{Kind, Tensor, no_grad};
 
@@ -17,10 +16,7 @@ pub fn trailing(graph: &Graph) -> Vec<TrailingActivation> {
     trailing_activations(graph)
         .into_iter()
         .map(|index| &graph.nodes[index])
-        .map(|node| TrailingActivation {
-            function: output_function(node).unwrap_or_default().to_owned(),
-            location: Location::module(&node.module),
-        })
+        .map(|node| TrailingActivation { function: output_function(node).unwrap_or_default().to_owned(), location: node.location() })
         .collect()
 }
 

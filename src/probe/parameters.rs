@@ -46,7 +46,7 @@ fn statistics(parameter: &Parameter, values: &Tensor) -> Result<ParameterStatist
         zero_share: zero_share.into(),
         positive_share: (if zero_share < 1.0 { positive / (1.0 - zero_share) } else { 0.0 }).into(),
         fan_in: parameter.fan_in().map(|n| n as u64),
-        reference_std: Some(parameter.fill.std().into()),
+        reference_std: parameter.fill.std().map(Into::into),
         distinct_units: if parameter.kind == ParameterKind::Weight { Some(distinct_rows(values)?) } else { None },
     })
 }

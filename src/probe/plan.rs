@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use crate::architecture::Architecture;
 use crate::config::Settings;
+use crate::design::Design;
 use crate::model::{Treatment, build};
 use crate::probe::ProbeError;
 use crate::train::{Sampler, Samples, train};
@@ -52,13 +52,13 @@ pub struct Plan {
 /// Finds the largest image size, then the most steps, that fit the budget.
 ///
 /// Only the smallest size is timed first: the others follow from their area, and the largest that may fit is timed as well.
-pub fn plan(settings: &Settings, architecture: &Architecture, shape: Shape, device: Device, left: f64) -> Result<Plan, ProbeError> {
-    let asked = settings.recipe.image_size;
+pub fn plan(settings: &Settings, design: &Design, shape: Shape, device: Device, left: f64) -> Result<Plan, ProbeError> {
+    let asked = shape.size as usize;
     let mut sizes = vec![asked];
     if !settings.image_size_given {
-        sizes.extend(SIZES.into_iter().filter(|size| *size < asked && *size >= architecture.min_image_size));
+        sizes.extend(SIZES.into_iter().filter(|size| *size < asked && *size >= design.least_size(asked)));
     }
-    let timed = |size: usize| seconds_per_step(settings, Shape { size: size as i64, ..shape }, device);
+    let timed = |size: usize| seconds_per_step(settings, design, Shape { size: size as i64, ..shape }, device);
     let allowed = left * SHARE / (TRAININGS * (MIN_STEPS as f64 + SCORING));
     let smallest = sizes[sizes.len() - 1];
     let mut chosen = (smallest, timed(smallest)?);
@@ -96,9 +96,9 @@ pub fn plan(settings: &Settings, architecture: &Architecture, shape: Shape, devi
 }
 
 /// The faster of two training steps on random pixels, after one to warm up.
-fn seconds_per_step(settings: &Settings, shape: Shape, device: Device) -> Result<f64, ProbeError> {
+fn seconds_per_step(settings: &Settings, design: &Design, shape: Shape, device: Device) -> Result<f64, ProbeError> {
     let recipe = &settings.recipe;
-    let model = build(&Treatment::none(recipe), shape, device, 0)?;
+    let model = build(design, &Treatment::none(recipe), shape, device, 0)?;
     let batch = recipe.batch_size;
     let pixels = Tensor::f_randint(256, [batch as i64, shape.channels, shape.size, shape.size], (Kind::Uint8, Device::Cpu))
         .map_err(crate::graph::GraphError::from)?;

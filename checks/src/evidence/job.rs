@@ -53,6 +53,22 @@ pub struct ModelSummary {
     pub input: [u64; 3],
     /// What was taken from the weights file and what was not, in words.
     pub weights: Option<String>,
+    /// Where its modules stand in the user's source, where that is known.
+    #[serde(default)]
+    pub modules: Vec<ModuleSource>,
+}
+
+/// A module in the user's source.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModuleSource {
+    /// Its dotted path, such as `layer2.0.conv1`; empty for the model itself.
+    pub module: String,
+    /// Its class.
+    pub class: String,
+    /// The file of the line that calls it first.
+    pub file: Option<String>,
+    /// That line, from 1.
+    pub line: Option<u32>,
 }
 
 /// The conditions of measuring.

@@ -40,7 +40,7 @@ pub use class_counts::{ClassCount, ClassCounts};
 pub use gradients::{Gradients, ParameterGradient};
 pub use initial_loss::InitialLoss;
 pub use input_statistics::{ChannelStatistics, InputStatistics};
-pub use job::{Job, ModelSummary, Run, SourceSummary};
+pub use job::{Job, ModelSummary, ModuleSource, Run, SourceSummary};
 pub use label_names::{LabelNames, NameDisagreement};
 pub use label_range::LabelRange;
 pub use learning_rate_sweep::{LearningRateSweep, Suggestion, SweepCurve};

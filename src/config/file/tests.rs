@@ -156,7 +156,7 @@ fn wrong_values_name_the_line_the_key_and_what_would_do() {
         ("[gate]\nfail-on = \"errors\"", "unknown severity `errors`; did you mean `error`?"),
         ("[checks]\nunshuffled-batches = 1", "expected a table ([checks.unshuffled-batches])"),
         ("[checks.unshuffled-batches]\nexcess_dominance = \"high\"", ":2: `checks.unshuffled-batches.excess_dominance`: invalid type"),
-        ("[model]\nmodel = \"net.pt2\"", "`model.model`: `net.pt2`: exported models cannot be read yet"),
+        ("[model]\nmodel = \"net.pth\"", "`model.model`: `net.pth` is not read as a model: export yours with `torch.export.save("),
     ] {
         let error = error(text);
         assert!(error.starts_with("project/nanprobe.toml:") && error.contains(says), "{text}\n{error}");

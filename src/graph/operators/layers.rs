@@ -1,6 +1,6 @@
-//! Layers: convolution, linear, normalisation, pooling, dropout.
+//! Layers: convolution, linear, normalisation, pooling.
 
-use super::{Args, GraphError, Kernel};
+use super::{Args, GraphError, Kernel, kernel};
 use crate::graph::Mode;
 
 pub fn compile(args: Args) -> Result<Option<Kernel>, GraphError> {
@@ -9,18 +9,18 @@ pub fn compile(args: Args) -> Result<Option<Kernel>, GraphError> {
             let (x, weight, bias) = (args.tensor(0)?, args.tensor(1)?, args.tensor_or_none(2)?);
             let (stride, padding, dilation) = (args.ints_or(3, &[1, 1])?, args.ints_or(4, &[0, 0])?, args.ints_or(5, &[1, 1])?);
             let groups = args.int_or(6, 1)?;
-            Box::new(move |v, _| v.get(x).f_conv2d(v.get(weight), bias.map(|b| v.get(b)), &stride, &padding, &dilation, groups))
+            kernel(move |v, _| v.get(x).f_conv2d(v.get(weight), bias.map(|b| v.get(b)), &stride, &padding, &dilation, groups))
         }
         "aten.linear.default" => {
             let (x, weight, bias) = (args.tensor(0)?, args.tensor(1)?, args.tensor_or_none(2)?);
-            Box::new(move |v, _| v.get(x).f_linear(v.get(weight), bias.map(|b| v.get(b))))
+            kernel(move |v, _| v.get(x).f_linear(v.get(weight), bias.map(|b| v.get(b))))
         }
         "aten.batch_norm.default" => {
             let x = args.tensor(0)?;
             let [weight, bias] = [args.tensor_or_none(1)?, args.tensor_or_none(2)?];
             let [mean, var] = [args.tensor_or_none(3)?, args.tensor_or_none(4)?];
             let (momentum, eps) = (args.float_or(5, 0.1)?, args.float_or(6, 1e-5)?);
-            Box::new(move |v, mode| {
+            kernel(move |v, mode| {
                 let [weight, bias, mean, var] = [weight, bias, mean, var].map(|value| value.map(|value| v.get(value)));
                 // Without running statistics the batch's own are used in both modes.
                 let batch = mode != Mode::Evaluate || mean.is_none();
@@ -32,15 +32,21 @@ pub fn compile(args: Args) -> Result<Option<Kernel>, GraphError> {
             let x = args.tensor(0)?;
             let kernel = args.ints_or(1, &[2, 2])?;
             let (stride, padding, dilation) = (args.ints_or(2, &kernel)?, args.ints_or(3, &[0, 0])?, args.ints_or(4, &[1, 1])?);
-            Box::new(move |v, _| v.get(x).f_max_pool2d(&kernel, &stride, &padding, &dilation, false))
+            let ceil = args.bool_or(5, false)?;
+            super::kernel(move |v, _| v.get(x).f_max_pool2d(&kernel, &stride, &padding, &dilation, ceil))
         }
         "aten.adaptive_avg_pool2d.default" => {
             let (x, size) = (args.tensor(0)?, args.ints_or(1, &[1, 1])?);
-            Box::new(move |v, _| v.get(x).f_adaptive_avg_pool2d(&size))
+            kernel(move |v, _| v.get(x).f_adaptive_avg_pool2d(&size))
         }
-        "aten.dropout.default" => {
-            let (x, p) = (args.tensor(0)?, args.float_or(1, 0.5)?);
-            Box::new(move |v, mode| if mode == Mode::Train && p > 0.0 { v.get(x).f_dropout(p, true) } else { Ok(v.get(x).shallow_clone()) })
+        "aten.layer_norm.default" => {
+            let (x, shape) = (args.tensor(0)?, args.ints_or(1, &[])?);
+            let [weight, bias] = [args.tensor_or_none(2)?, args.tensor_or_none(3)?];
+            let eps = args.float_or(4, 1e-5)?;
+            kernel(move |v, _| {
+                let [weight, bias] = [weight, bias].map(|value| value.map(|value| v.get(value)));
+                v.get(x).f_layer_norm(&shape, weight, bias, eps, true)
+            })
         }
         _ => return Ok(None),
     };

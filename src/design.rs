@@ -1,0 +1,128 @@
+//! Where a job's model comes from: a built-in architecture, or a file of the user's.
+
+use std::path::Path;
+
+use nanprobe_checks::evidence::ModuleSource;
+
+use crate::architecture::{self, Architecture};
+use crate::graph::{Exported, Graph};
+use crate::model::ModelError;
+use crate::zoo::{self, Shape};
+
+/// A model before it has a shape and values.
+pub enum Design {
+    /// Built here.
+    Named(&'static Architecture),
+    /// Exported by the user.
+    Exported(Box<Exported>),
+}
+
+/// Parameters below which a model's operators are too short to be shared between threads.
+const SMALL: i64 = 500_000;
+
+impl Design {
+    /// The model of that name, or in that file.
+    pub fn open(name: &str) -> Result<Self, ModelError> {
+        if architecture::is_file(name) {
+            Ok(Self::Exported(Box::new(Exported::read(Path::new(name))?)))
+        } else {
+            Ok(Self::Named(architecture::find(name)?))
+        }
+    }
+
+    /// The same, sharing tensors that nobody writes to.
+    #[must_use]
+    pub fn shallow_clone(&self) -> Self {
+        match self {
+            Self::Named(architecture) => Self::Named(architecture),
+            Self::Exported(exported) => Self::Exported(Box::new(exported.shallow_clone())),
+        }
+    }
+
+    /// Its graph for inputs and outputs of a shape.
+    pub fn graph(&self, shape: Shape) -> Result<Graph, ModelError> {
+        match self {
+            Self::Named(architecture) => Ok(zoo::build(architecture.name, shape)?),
+            Self::Exported(exported) => Ok(exported.graph.clone()),
+        }
+    }
+
+    /// The shape it takes and gives: what is asked where it leaves a choice.
+    pub fn shape(&self, size: usize, size_given: bool, grey: bool, outputs: Option<usize>, classes: usize) -> Result<Shape, ModelError> {
+        let asked = Shape { channels: 3, size: size as i64, outputs: outputs.unwrap_or(classes) as i64 };
+        match self {
+            Self::Named(architecture) => Ok(Shape { channels: if architecture.any_channels && grey { 1 } else { 3 }, ..asked }),
+            Self::Exported(exported) => {
+                let wrong = |problem| Err(ModelError::Input { model: exported.graph.name.clone(), problem });
+                let [batch, channels, height, width] = exported.input[..] else {
+                    return wrong(format!(
+                        "it takes an input of {} dimensions, and pictures have four: [N, C, H, W]",
+                        exported.input.len()
+                    ));
+                };
+                if let Some(batch) = batch {
+                    return wrong(format!(
+                        "its batch size is fixed at {batch}; export it with `dynamic_shapes=({{0: torch.export.Dim(\"batch\")}},)`"
+                    ));
+                }
+                let (height, width) = (height.or(width), width.or(height));
+                if height != width {
+                    return wrong(format!("it takes pictures of {height:?} x {width:?} pixels, and only square ones are made"));
+                }
+                match height {
+                    Some(fixed) if size_given && fixed != asked.size => {
+                        return wrong(format!("it takes pictures of {fixed} pixels, not {size}: leave `image-size` out"));
+                    }
+                    _ => {}
+                }
+                if !matches!(channels, Some(1 | 3)) {
+                    return wrong(format!("it takes {channels:?} channels, and pictures have 1 or 3"));
+                }
+                Ok(Shape {
+                    channels: channels.unwrap_or(3),
+                    size: height.unwrap_or(asked.size),
+                    outputs: exported.outputs.unwrap_or(asked.outputs),
+                })
+            }
+        }
+    }
+
+    /// The least side of a picture that it can take instead of `size`.
+    pub fn least_size(&self, size: usize) -> usize {
+        match self {
+            Self::Named(architecture) => architecture.min_image_size,
+            // A file may need the size that it was exported with; one that leaves it open says nothing of the least.
+            Self::Exported(_) => size,
+        }
+    }
+
+    /// Whether its operators are too short to be shared between threads.
+    pub fn small(&self) -> bool {
+        match self {
+            Self::Named(architecture) => architecture.any_channels,
+            Self::Exported(exported) => exported.graph.parameters.iter().map(|p| p.shape.iter().product::<i64>()).sum::<i64>() < SMALL,
+        }
+    }
+
+    /// The parameters that train, where the file freezes some.
+    pub fn trainable(&self) -> Vec<String> {
+        match self {
+            Self::Exported(exported) if !exported.frozen.is_empty() => {
+                exported.graph.parameters.iter().map(|p| p.name.clone()).filter(|name| !exported.frozen.contains(name)).collect()
+            }
+            _ => vec![],
+        }
+    }
+
+    /// What is known of the user's source.
+    pub fn modules(&self) -> Vec<ModuleSource> {
+        let Self::Exported(exported) = self else { return vec![] };
+        let source = |(path, module): (&String, &crate::graph::Module)| ModuleSource {
+            module: path.clone(),
+            class: module.class.clone(),
+            file: module.source.as_ref().map(|source| source.file.clone()),
+            line: module.source.as_ref().map(|source| source.line),
+        };
+        exported.modules.iter().map(source).collect()
+    }
+}

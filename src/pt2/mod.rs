@@ -1,0 +1,49 @@
+//! Reads what `torch.export.save` writes, without PyTorch and without executing anything.
+//!
+//! A `.pt2` file is a zip archive with one top folder: `models/model.json` holds the graph, `data/weights` and
+//! `data/constants` raw little-endian bytes with a JSON index each. Pickled entries are never opened. Everything in the
+//! file is hostile until parsed: sizes are checked against the archive before anything is allocated, and no path in it is
+//! ever used on disk. The layout is that of torch 2.8 and later.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+mod archive;
+mod error;
+mod schema;
+mod stored;
+
+pub use archive::Archive;
+pub use error::Pt2Error;
+pub use schema::{
+    Argument, Device, Graph, GraphArgument, InputSpec, NamedArgument, Node, OptionalTensor, OutputSpec, Program, Signature, SymInt,
+    TensorMeta, TensorName,
+};
+pub use stored::{DType, Stored};
+
+/// A model as the file has it.
+pub struct Exported {
+    /// The graph and what its inputs and outputs are.
+    pub program: Program,
+    /// Values of parameters and persistent buffers, by name.
+    pub weights: BTreeMap<String, Stored>,
+    /// Values of lifted tensors and buffers that are not saved with the parameters, by name.
+    pub constants: BTreeMap<String, Stored>,
+}
+
+/// Reads a file.
+pub fn read(path: &Path) -> Result<Exported, Pt2Error> {
+    let mut archive = Archive::open(path)?;
+    let byte_order = archive.text("byteorder")?;
+    if byte_order.is_some_and(|order| order.trim() != "little") {
+        return Err(archive.error("its numbers are big-endian, which is not read".to_owned()));
+    }
+    let program: Program = archive.json("models/model.json")?.ok_or_else(|| archive.no_model())?;
+    if program.schema_version.major != schema::MAJOR {
+        let found = format!("schema {}.{}", program.schema_version.major, program.schema_version.minor);
+        return Err(archive.error(format!("it has {found}, and {}.x is read: export it again with a newer torch", schema::MAJOR)));
+    }
+    let weights = stored::read(&mut archive, "data/weights", "model_weights_config.json")?;
+    let constants = stored::read(&mut archive, "data/constants", "model_constants_config.json")?;
+    Ok(Exported { program, weights, constants })
+}

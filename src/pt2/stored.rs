@@ -1,0 +1,230 @@
+//! Tensors in the file: raw bytes, and an index that says what they are.
+
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
+
+use serde::Deserialize;
+
+use super::archive::Archive;
+use super::error::Pt2Error;
+use super::schema::TensorMeta;
+
+/// Dimensions of a tensor.
+const MOST_DIMENSIONS: usize = 16;
+/// Bytes of one tensor.
+const MOST_BYTES: u64 = 8 << 30;
+
+/// Type of a tensor's elements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "named as torch names them")]
+pub enum DType {
+    UInt8,
+    Int8,
+    Int16,
+    Int32,
+    Int64,
+    Float16,
+    Float32,
+    Float64,
+    Bool,
+    BFloat16,
+}
+
+impl DType {
+    /// By the export schema's number.
+    pub fn of(number: u64) -> Option<Self> {
+        Some(match number {
+            1 => Self::UInt8,
+            2 => Self::Int8,
+            3 => Self::Int16,
+            4 => Self::Int32,
+            5 => Self::Int64,
+            6 => Self::Float16,
+            7 => Self::Float32,
+            8 => Self::Float64,
+            12 => Self::Bool,
+            13 => Self::BFloat16,
+            _ => return None,
+        })
+    }
+
+    /// Bytes of an element.
+    pub fn size(self) -> usize {
+        match self {
+            Self::UInt8 | Self::Int8 | Self::Bool => 1,
+            Self::Int16 | Self::Float16 | Self::BFloat16 => 2,
+            Self::Int32 | Self::Float32 => 4,
+            Self::Int64 | Self::Float64 => 8,
+        }
+    }
+
+    /// Whether it can be trained.
+    pub fn is_float(self) -> bool {
+        matches!(self, Self::Float16 | Self::Float32 | Self::Float64 | Self::BFloat16)
+    }
+}
+
+/// A tensor's values and how they lie.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// Type of its elements.
+    pub dtype: DType,
+    /// Its sizes.
+    pub sizes: Vec<i64>,
+    /// Elements from one index to the next, for each dimension.
+    pub strides: Vec<i64>,
+    /// Elements before the first.
+    pub offset: i64,
+    /// Whether gradients were asked for.
+    pub requires_grad: bool,
+    /// The bytes it lies in, which tied tensors share.
+    pub bytes: Rc<Vec<u8>>,
+}
+
+impl Stored {
+    /// Number of elements.
+    pub fn len(&self) -> usize {
+        self.sizes.iter().product::<i64>() as usize
+    }
+
+    /// Whether it has no elements.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Its elements in row-major order.
+    pub fn contiguous(&self) -> Vec<u8> {
+        let size = self.dtype.size();
+        let mut dense = 1;
+        let row_major = self.sizes.iter().zip(&self.strides).rev().all(|(n, stride)| {
+            let fits = *n == 1 || *stride == dense;
+            dense *= n;
+            fits
+        });
+        let start = self.offset as usize * size;
+        if row_major {
+            return self.bytes[start..start + self.len() * size].to_vec();
+        }
+        let mut gathered = Vec::with_capacity(self.len() * size);
+        let mut index = vec![0i64; self.sizes.len()];
+        for _ in 0..self.len() {
+            let at = (self.offset + index.iter().zip(&self.strides).map(|(i, stride)| i * stride).sum::<i64>()) as usize * size;
+            gathered.extend_from_slice(&self.bytes[at..at + size]);
+            for dimension in (0..index.len()).rev() {
+                index[dimension] += 1;
+                if index[dimension] < self.sizes[dimension] {
+                    break;
+                }
+                index[dimension] = 0;
+            }
+        }
+        gathered
+    }
+}
+
+/// The index of a folder of tensors.
+#[derive(Deserialize)]
+struct Index {
+    config: BTreeMap<String, Entry>,
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    path_name: String,
+    #[serde(default)]
+    use_pickle: bool,
+    tensor_meta: Option<TensorMeta>,
+}
+
+/// Reads the tensors of a folder; none where there is no index.
+pub fn read(archive: &mut Archive, folder: &str, index: &str) -> Result<BTreeMap<String, Stored>, Pt2Error> {
+    let Some(index) = archive.json::<Index>(&format!("{folder}/{index}"))? else { return Ok(BTreeMap::new()) };
+    let mut files: HashMap<String, Rc<Vec<u8>>> = HashMap::new();
+    let mut tensors = BTreeMap::new();
+    for (name, entry) in index.config {
+        // A custom object or a tensor subclass is pickled: it is not opened, and only missed if the graph reads it.
+        let Some(meta) = entry.tensor_meta.filter(|_| !entry.use_pickle) else { continue };
+        let bytes = if let Some(bytes) = files.get(&entry.path_name) {
+            Rc::clone(bytes)
+        } else {
+            let read = archive.bytes(&format!("{folder}/{}", entry.path_name), MOST_BYTES)?;
+            let bytes =
+                Rc::new(read.ok_or_else(|| archive.error(format!("`{name}` lies in `{}`, which it does not have", entry.path_name)))?);
+            files.insert(entry.path_name.clone(), Rc::clone(&bytes));
+            bytes
+        };
+        let stored = stored(&meta, bytes).map_err(|problem| archive.error(format!("tensor `{name}`: {problem}")))?;
+        tensors.insert(name, stored);
+    }
+    Ok(tensors)
+}
+
+/// A tensor of which every element lies within its bytes.
+fn stored(meta: &TensorMeta, bytes: Rc<Vec<u8>>) -> Result<Stored, String> {
+    let dtype = DType::of(meta.dtype).ok_or_else(|| format!("dtype code {} is not read", meta.dtype))?;
+    let number = |value: &serde_json::Value| value.get("as_int").and_then(serde_json::Value::as_i64);
+    let numbers = |values: &[serde_json::Value], what: &str| {
+        let numbers: Option<Vec<i64>> = values.iter().map(number).collect();
+        numbers.filter(|n| n.iter().all(|n| *n >= 0)).ok_or_else(|| format!("its {what} are not whole numbers"))
+    };
+    let (sizes, strides) = (numbers(&meta.sizes, "sizes")?, numbers(&meta.strides, "strides")?);
+    let offset = meta.storage_offset.as_ref().map_or(Some(0), number).filter(|n| *n >= 0).ok_or("its offset is no whole number")?;
+    if sizes.len() != strides.len() || sizes.len() > MOST_DIMENSIONS {
+        return Err(format!("{} sizes and {} strides", sizes.len(), strides.len()));
+    }
+    let last = || {
+        let mut last = offset;
+        let mut count: i64 = 1;
+        for (n, stride) in sizes.iter().zip(&strides) {
+            count = count.checked_mul(*n)?;
+            last = last.checked_add((n - 1).max(0).checked_mul(*stride)?)?;
+        }
+        // More elements than bytes can only come from strides of 0.
+        (count <= bytes.len() as i64).then_some(if count == 0 { 0 } else { last + 1 })
+    };
+    let needed = last().and_then(|elements| elements.checked_mul(dtype.size() as i64));
+    match needed {
+        Some(needed) if needed <= bytes.len() as i64 => {
+            Ok(Stored { dtype, sizes, strides, offset, requires_grad: meta.requires_grad, bytes })
+        }
+        _ => Err(format!("sizes {sizes:?} and strides {strides:?} do not fit into its {} bytes", bytes.len())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn meta(sizes: &[i64], strides: &[i64], offset: i64) -> TensorMeta {
+        let numbers = |numbers: &[i64]| numbers.iter().map(|n| serde_json::json!({ "as_int": n })).collect();
+        let offset = serde_json::json!({ "as_int": offset });
+        TensorMeta { dtype: 1, sizes: numbers(sizes), strides: numbers(strides), storage_offset: Some(offset), requires_grad: true }
+    }
+
+    #[test]
+    fn a_transposed_view_is_read_in_its_own_order() {
+        let bytes = Rc::new((0..8).collect::<Vec<u8>>());
+        assert_eq!(stored(&meta(&[2, 3], &[3, 1], 1), Rc::clone(&bytes)).unwrap().contiguous(), [1, 2, 3, 4, 5, 6]);
+        assert_eq!(stored(&meta(&[3, 2], &[1, 3], 0), Rc::clone(&bytes)).unwrap().contiguous(), [0, 3, 1, 4, 2, 5]);
+        assert_eq!(stored(&meta(&[2, 2], &[0, 1], 6), Rc::clone(&bytes)).unwrap().contiguous(), [6, 7, 6, 7]);
+        assert!(stored(&meta(&[0, 3], &[3, 1], 0), bytes).unwrap().contiguous().is_empty());
+    }
+
+    #[test]
+    fn a_tensor_that_reaches_beyond_its_bytes_is_an_error() {
+        let bytes = Rc::new(vec![0; 8]);
+        for (sizes, strides, offset) in [
+            (&[9][..], &[1][..], 0),
+            (&[3, 3], &[3, 1], 0),
+            (&[2], &[8], 0),
+            (&[2], &[1], 7),
+            (&[i64::MAX, i64::MAX], &[i64::MAX, 1], 0),
+            (&[1 << 40], &[0], 0),
+            (&[-1], &[1], 0),
+            (&[2], &[1, 1], 0),
+        ] {
+            assert!(stored(&meta(sizes, strides, offset), Rc::clone(&bytes)).is_err(), "{sizes:?} {strides:?} {offset}");
+        }
+        assert!(stored(&TensorMeta { dtype: 99, ..meta(&[1], &[1], 0) }, bytes).is_err());
+    }
+}
