@@ -16,7 +16,7 @@ use clap::Parser;
 use nanprobe::cli::{Cli, Command as CliCommand};
 use nanprobe::config::Settings;
 use nanprobe::demo;
-use nanprobe::diagnosis::{Diagnosis, Status, Verdict};
+use nanprobe::diagnosis::{Criterion, Diagnosis, Status, Verdict};
 use nanprobe::probe::{ProbeError, Sink, open_longer, trial};
 use nanprobe::worker::Exam;
 use nanprobe_checks::evidence::Record;
@@ -236,12 +236,13 @@ fn verify(data: &Path, flags: &BTreeMap<String, String>, seed: u64, diagnosis: &
             lab = Some(open_longer(&settings, LONGER, &mut Silent)?);
         }
         let Some(lab) = &lab else { continue };
+        let exam = if effect.decided_by == Criterion::ByHeart { Exam::ByHeart } else { Exam::HeldOut };
         let mut accuracy = |remedies: &[Remedy]| -> Result<f64> {
-            let key = serde_json::to_string(remedies)?;
+            let key = format!("{exam:?} {}", serde_json::to_string(remedies)?);
             if let Some(known) = known.get(&key) {
                 return Ok(*known);
             }
-            let reached = nanprobe::experiment::accuracy(&trial(lab, Exam::HeldOut, remedies, 0..2)?.runs);
+            let reached = nanprobe::experiment::accuracy(&trial(lab, exam, remedies, 0..2)?.runs);
             known.insert(key, reached);
             Ok(reached)
         };

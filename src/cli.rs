@@ -18,6 +18,7 @@ use crate::exit::FailOn;
 const AFTER_HELP: &str = "\
 Examples:
   nanprobe diagnose --data ./train --model resnet18
+  nanprobe diagnose --data ./train --model model.pt2
   nanprobe diagnose --data ./train --model alexnet --optimizer adam --lr 1e-3 --normalize none
   nanprobe measure --data ./train --model resnet18 > evidence.jsonl && nanprobe judge evidence.jsonl
   nanprobe demo --fault unshuffled-batches
@@ -48,6 +49,8 @@ pub enum Command {
     Checks,
     /// Explain a check: what it looks for, why it matters, what to do, and its limits
     Explain(Explain),
+    /// Show what is in a model that torch.export wrote, and whether it can be trained
+    Model(Model),
     /// Plant a fault in a small data set and diagnose it
     Demo(Demo),
 }
@@ -103,6 +106,14 @@ pub struct Explain {
     pub config: Option<PathBuf>,
 }
 
+/// `nanprobe model`.
+#[derive(Clone, Debug, Args)]
+pub struct Model {
+    /// A file that `torch.export.save` wrote
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub file: PathBuf,
+}
+
 /// `nanprobe demo`.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Demo {
@@ -138,8 +149,9 @@ pub struct JobArgs {
     #[arg(long, value_name = "N", value_parser = value::samples_text, help_heading = "Data")]
     pub samples: Option<usize>,
 
-    /// Architecture: resnet18, resnet34, resnet50, alexnet, vgg11, vgg16_bn, mobilenet_v2, lenet, small-cnn, small-cnn-bn, mlp or sigmoid-mlp
-    #[arg(long, value_name = "NAME", help_heading = "Model")]
+    /// Your own model, exported to a .pt2 file; or an architecture: resnet18, resnet34, resnet50, alexnet, vgg11, vgg16_bn, mobilenet_v2, lenet,
+    /// small-cnn, small-cnn-bn, mlp or sigmoid-mlp
+    #[arg(long, value_name = "FILE|NAME", help_heading = "Model")]
     pub model: Option<String>,
     /// Weights to start from: safetensors with torchvision's names; a head of another size stays fresh [default: none]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Model")]

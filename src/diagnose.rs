@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use nanprobe_checks::evidence::{EvidenceError, Job, Training};
 use nanprobe_checks::progress::{learns, way};
-use nanprobe_checks::{Evidence, Outcome, Remedy, Severity};
+use nanprobe_checks::{AnyCheck, Evidence, Outcome, Remedy, Severity};
 
 use crate::config::{Gate, Settings};
 use crate::diagnosis::{Diagnosis, JobReport, RunReport, Status};
@@ -154,7 +154,10 @@ fn decide(
     }
     let decided = outcome.decisions.iter().any(|decision| matches!(decision.status, Status::Confirmed | Status::Contributing));
     if !decided && !learns(Some(training)) {
-        outcome.extend(by_heart(bench, settings, training, &suspects(judged, &experiment::Outcome::default())));
+        // A guess that memorises better explains nothing: it says little of what was not learned by heart.
+        let known = |suspect: &Suspect| !nanprobe_checks::find(suspect.check).is_some_and(AnyCheck::guesses);
+        let suspects: Vec<Suspect> = suspects(judged, &experiment::Outcome::default()).into_iter().filter(known).collect();
+        outcome.extend(by_heart(bench, settings, training, &suspects));
     }
     (outcome, mended)
 }

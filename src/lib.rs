@@ -17,6 +17,8 @@ pub mod experiment;
 #[cfg(feature = "engine")]
 pub mod graph;
 #[cfg(feature = "engine")]
+pub mod inspect;
+#[cfg(feature = "engine")]
 pub mod model;
 #[cfg(feature = "engine")]
 pub mod probe;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use nanprobe::cli::{Cli, Command, Demo, Diagnose, Explain, Format, Judge, Measure, ReportArgs};
+use nanprobe::cli::{Cli, Command, Demo, Diagnose, Explain, Format, Judge, Measure, Model, ReportArgs};
 use nanprobe::config::{FailOn, GateSettings, Settings};
 use nanprobe::diagnosis::Diagnosis;
 #[cfg(feature = "engine")]
@@ -33,6 +33,7 @@ fn run(command: Command) -> Result<u8> {
         Command::Judge(judge) => run_judge(&judge, &cwd),
         Command::Checks => show(&report::list_checks(report::terminal_width(), color())),
         Command::Explain(explain) => run_explain(&explain, &cwd),
+        Command::Model(model) => run_model(&model),
         Command::Demo(demo) => run_demo(&demo),
     }
 }
@@ -123,6 +124,17 @@ fn run_explain(args: &Explain, cwd: &Path) -> Result<u8> {
     })?;
     let settings = GateSettings::resolve(None, args.config.as_deref(), cwd)?;
     show(&report::explain(check, settings.limits.get(check.name()), report::terminal_width(), color()))
+}
+
+#[cfg(feature = "engine")]
+fn run_model(args: &Model) -> Result<u8> {
+    let contents = nanprobe::inspect::inspect(&args.file)?;
+    show(&report::model(&contents, report::terminal_width(), color()))
+}
+
+#[cfg(not(feature = "engine"))]
+fn run_model(_: &Model) -> Result<u8> {
+    anyhow::bail!("this nanprobe was built without its engine and cannot run a model; build it with `cargo build --release`")
 }
 
 fn run_demo(args: &Demo) -> Result<u8> {

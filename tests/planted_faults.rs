@@ -59,6 +59,27 @@ fn every_planted_fault_is_found_and_its_cause_ranks_first() {
 }
 
 #[test]
+fn the_same_seed_on_one_thread_gives_the_same_verdict_bit_for_bit() {
+    let folder = tempfile::tempdir().unwrap();
+    demo::find("learning-rate-too-low").unwrap().prepare(folder.path(), 0).unwrap();
+    let run = || {
+        let output = Command::new(env!("CARGO_BIN_EXE_nanprobe"))
+            .args(["diagnose", "--format", "json", "--quiet", "--budget", "10m"])
+            .env("OMP_NUM_THREADS", "1")
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        let mut diagnosis: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        // Only the time it took may differ.
+        let run = diagnosis["run"].as_object_mut().unwrap();
+        run.remove("spent");
+        run["trained"].as_object_mut().unwrap().remove("seconds");
+        diagnosis
+    };
+    assert_eq!(run(), run());
+}
+
+#[test]
 fn healthy_trainings_learn_and_nothing_is_held_against_them() {
     on_each(demo::healthy().unwrap(), |_, diagnosis| {
         let against = diagnosis.verdicts.iter().filter(|v| v.status.is_finding() && v.explained_by.is_none());

@@ -11,6 +11,7 @@ mod confusion;
 mod explain;
 mod figures;
 mod findings;
+mod model;
 mod page;
 mod progress;
 #[cfg(test)]
@@ -19,6 +20,7 @@ mod table;
 
 pub use checks::list_checks;
 pub use explain::explain;
+pub use model::{ModelContents, model};
 pub use progress::Progress;
 pub use table::{TableOptions, table};
 

@@ -1,0 +1,54 @@
+//! Looks into an exported model without training it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use tch::Device;
+
+use crate::graph::knowledge::{output_function, trailing_activations};
+use crate::graph::{Exported, ExportedError, Network, Value};
+use crate::report::ModelContents;
+
+/// What is in a file.
+pub fn inspect(path: &Path) -> Result<ModelContents, ExportedError> {
+    let exported = Exported::read(path)?;
+    let graph = &exported.graph;
+    let size = |index: usize| graph.parameters[index].shape.iter().product::<i64>() as u64;
+    let mut operators: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut owned: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut order: Vec<&str> = Vec::new();
+    let mut seen = vec![false; graph.parameters.len()];
+    for node in &graph.nodes {
+        *operators.entry(&node.target).or_default() += 1;
+        for value in node.reads() {
+            if let Value::Parameter(index) = value
+                && !std::mem::replace(&mut seen[index], true)
+            {
+                let module = graph.parameters[index].module();
+                order.push(module);
+                *owned.entry(module).or_default() += size(index);
+            }
+        }
+    }
+    order.dedup();
+    let layer = |module: &str| {
+        let known = exported.modules.get(module).cloned().unwrap_or_default();
+        let source = known.source.map_or_else(String::new, |source| format!("{}:{}", source.file, source.line));
+        (module.to_owned(), known.class, owned.get(module).copied().unwrap_or(0), source)
+    };
+    let sizes = |sizes: &[Option<i64>]| {
+        let sizes: Vec<String> = sizes.iter().map(|size| size.map_or_else(|| "N".to_owned(), |size| size.to_string())).collect();
+        format!("[{}]", sizes.join(", "))
+    };
+    let frozen = (0..graph.parameters.len()).filter(|&index| exported.frozen.contains(&graph.parameters[index].name)).map(size).sum();
+    Ok(ModelContents {
+        name: path.display().to_string(),
+        torch: exported.torch.clone(),
+        shapes: [sizes(&exported.input), sizes(&[None, exported.outputs])],
+        parameters: [(0..graph.parameters.len()).map(size).sum(), frozen],
+        trailing: trailing_activations(graph).into_iter().filter_map(|i| output_function(&graph.nodes[i])).map(str::to_owned).collect(),
+        layers: order.into_iter().map(layer).collect(),
+        operators: operators.into_iter().map(|(name, calls)| (name.to_owned(), calls)).collect(),
+        problem: Network::new(graph.clone(), Device::Cpu).err().map(|error| error.to_string()),
+    })
+}

@@ -1,0 +1,91 @@
+//! What is in an exported model's file.
+
+use super::figures::{count, plural};
+use super::page::{Page, Tone, clean};
+
+/// An exported model, in the words of its report.
+#[derive(Clone, Debug, Default)]
+pub struct ModelContents {
+    /// The file's name.
+    pub name: String,
+    /// The torch that wrote it.
+    pub torch: String,
+    /// Sizes of the input and of the output, such as `[N, 3, 224, 224]`.
+    pub shapes: [String; 2],
+    /// Scalar parameters, and of them those that are frozen.
+    pub parameters: [u64; 2],
+    /// The activations behind the last layer.
+    pub trailing: Vec<String>,
+    /// Modules with parameters of their own: path, class, scalar parameters, source line.
+    pub layers: Vec<(String, String, u64, String)>,
+    /// Operators and how often each is called.
+    pub operators: Vec<(String, usize)>,
+    /// Why it cannot be run, where it cannot.
+    pub problem: Option<String>,
+}
+
+/// The report for a terminal.
+pub fn model(contents: &ModelContents, width: usize, color: bool) -> String {
+    let mut page = Page::new(width, color);
+    let [parameters, frozen] = contents.parameters;
+    page.paragraph(Tone::Strong, &clean(&format!("{}, exported by torch {}", contents.name, contents.torch)));
+    page.blank();
+    page.fact("input", Tone::Plain, &contents.shapes[0]);
+    page.fact("output", Tone::Plain, &format!("{}{}", contents.shapes[1], behind(&contents.trailing)));
+    let kept = if frozen > 0 { format!(", {} of them frozen", count(frozen)) } else { String::new() };
+    page.fact("values", Tone::Plain, &format!("{} parameters{kept}", count(parameters)));
+    page.blank();
+    let widest = contents.layers.iter().map(|(path, ..)| path.len()).max().unwrap_or(0).min(width / 3);
+    for (path, class, parameters, source) in &contents.layers {
+        let class = class.rsplit('.').next().unwrap_or_default();
+        page.hanging(Tone::Plain, "", 2, &clean(&format!("{path:<widest$}  {class:<14} {:>11}  {source}", count(*parameters))));
+    }
+    page.blank();
+    let calls: usize = contents.operators.iter().map(|(_, calls)| calls).sum();
+    let list: Vec<String> = contents.operators.iter().map(|(name, calls)| format!("{name} x{calls}")).collect();
+    page.paragraph(Tone::Strong, &format!("{} in {}", plural(contents.operators.len(), "operator"), plural(calls, "call")));
+    page.hanging(Tone::Dim, "", 2, &clean(&list.join(", ")));
+    page.blank();
+    match &contents.problem {
+        None => page.paragraph(Tone::Good, "nanprobe can train it"),
+        Some(problem) => page.paragraph(Tone::Error, &clean(&format!("nanprobe cannot train it: {problem}"))),
+    }
+    page.finish()
+}
+
+fn behind(trailing: &[String]) -> String {
+    if trailing.is_empty() { String::new() } else { format!(", behind {}", trailing.join(" and ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_report_names_layers_operators_and_what_cannot_be_run() {
+        let mut contents = ModelContents {
+            name: "net.pt2".to_owned(),
+            torch: "2.13.0".to_owned(),
+            shapes: ["[N, 3, 32, 32]".to_owned(), "[N, 2]".to_owned()],
+            parameters: [1234, 200],
+            trailing: vec!["softmax".to_owned()],
+            layers: vec![("conv1".to_owned(), "torch.nn.modules.conv.Conv2d".to_owned(), 224, "train.py:9".to_owned())],
+            operators: vec![("aten.conv2d.default".to_owned(), 1)],
+            problem: None,
+        };
+        let text = model(&contents, 80, false);
+        for part in [
+            "net.pt2",
+            "1,234 parameters, 200 of them frozen",
+            "[N, 2], behind softmax",
+            "Conv2d",
+            "train.py:9",
+            "aten.conv2d.default x1",
+            "can train it",
+        ] {
+            assert!(text.contains(part), "{part} is missing in\n{text}");
+        }
+        contents.problem = Some("operator `aten.nms` is not known".to_owned());
+        assert!(model(&contents, 80, false).contains("cannot train it: operator `aten.nms`"));
+    }
+}
