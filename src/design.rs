@@ -62,7 +62,7 @@ impl Design {
                 };
                 if let Some(batch) = batch {
                     return wrong(format!(
-                        "its batch size is fixed at {batch}; export it with `dynamic_shapes=({{0: torch.export.Dim(\"batch\")}},)`"
+                        "its batch size is fixed at {batch}; export it with `dynamic_shapes=({{0: torch.export.Dim.AUTO}},)`"
                     ));
                 }
                 let (height, width) = (height.or(width), width.or(height));

@@ -93,7 +93,7 @@ fn judge(evidence: &Evidence, gate: &Gate, limits: &BTreeMap<String, serde_json:
     judged
 }
 
-/// The findings with a remedy, most suspicious first; guesses only where there is nothing else.
+/// The findings with a remedy: the worst first, of equal ones the first in the chain of causes. Guesses only where there is nothing else.
 fn suspects(judged: &[Judged], so_far: &experiment::Outcome) -> Vec<Suspect> {
     // On top of new fixes what was tried before may help; without any it would give the same answer.
     let tried = |check: &str| match so_far.path.as_slice() {
@@ -103,15 +103,13 @@ fn suspects(judged: &[Judged], so_far: &experiment::Outcome) -> Vec<Suspect> {
     let untried = |(_, judged): &(usize, &Judged)| !tried(judged.check.name());
     let suspect = |(place, judged): (usize, &Judged)| {
         let finding = judged.finding()?;
-        let order = (Reverse(finding.severity), finding.strength);
-        Some((judged.check.guesses(), order, Suspect { check: judged.check.name(), remedy: finding.remedy.clone()?, place }))
+        Some((judged.check.guesses(), finding.severity, Suspect { check: judged.check.name(), remedy: finding.remedy.clone()?, place }))
     };
-    let mut suspects: Vec<(bool, (Reverse<Severity>, f64), Suspect)> =
-        judged.iter().enumerate().filter(untried).filter_map(suspect).collect();
+    let mut suspects: Vec<(bool, Severity, Suspect)> = judged.iter().enumerate().filter(untried).filter_map(suspect).collect();
     if suspects.iter().any(|(guess, ..)| !guess) {
         suspects.retain(|(guess, ..)| !guess);
     }
-    suspects.sort_by(|(_, a, _), (_, b, _)| a.0.cmp(&b.0).then(b.1.total_cmp(&a.1)));
+    suspects.sort_by_key(|(_, severity, suspect)| (Reverse(*severity), suspect.place));
     suspects.into_iter().map(|(_, _, suspect)| suspect).collect()
 }
 

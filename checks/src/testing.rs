@@ -128,7 +128,7 @@ pub fn gradient(module: &str, depth: u64, mean_abs: f64) -> ParameterGradient {
 /// Gradients of these parameters.
 pub fn gradients(parameters: Vec<ParameterGradient>) -> Gradients {
     let total_norm = parameters.iter().map(|p| p.norm.0 * p.norm.0).sum::<f64>().sqrt().into();
-    Gradients { samples: 96, total_norm, parameters }
+    Gradients { samples: 96, total_norm, parameters, detached: vec![] }
 }
 
 /// A node whose output varies as it should.

@@ -10,14 +10,17 @@ use toml::Table;
 
 use super::error::DemoError;
 use super::shapes::Shape;
-use super::{dataset, weights};
+use super::{MODELS, dataset, weights};
 use crate::cli::JobArgs;
+use crate::config::value::suggest;
 use crate::config::{FILE_NAME, Settings};
 
 /// Folder of the data, below the one given.
 const DATA: &str = "train";
 /// File of the planted weights.
 const WEIGHTS: &str = "weights.safetensors";
+/// File of an exported model.
+const MODEL: &str = "model.pt2";
 /// File of the weights that were meant.
 const REFERENCE: &str = "reference.safetensors";
 
@@ -55,6 +58,8 @@ pub(super) struct Plant {
     pub weights: BTreeMap<String, f64>,
     /// Whether there is a file with soundly drawn weights, which the training does not load.
     pub reference: bool,
+    /// The exported model that is trained, by its name among the fixtures' models.
+    pub model: Option<String>,
 }
 
 /// How a file gets its class folder.
@@ -115,6 +120,9 @@ impl Fixture {
         if plant.reference {
             set(&mut config, "model", "reference", REFERENCE);
         }
+        if plant.model.is_some() {
+            set(&mut config, "model", "model", MODEL);
+        }
         Ok(Self { name, about: about.trim().to_owned(), finds, top, plant, config })
     }
 
@@ -128,6 +136,11 @@ impl Fixture {
         }
         dataset::write(&self.plant, &dir.join(DATA), seed)?;
         weights::write(&self.plant.weights, &dir.join(WEIGHTS))?;
+        if let Some(model) = &self.plant.model {
+            let path = dir.join(MODEL);
+            let bytes = model_bytes(model).map_err(|problem| DemoError::fixture(self.name, &problem))?;
+            fs::write(&path, bytes).map_err(|source| DemoError::Write { path, source })?;
+        }
         if self.plant.reference {
             weights::draw(&dir.join(REFERENCE), seed)?;
         }
@@ -157,9 +170,17 @@ impl Plant {
             Some(counts) if counts.len() > Shape::ALL.len() => {
                 Err(format!("`plant.per-class` names more than {} classes", Shape::ALL.len()))
             }
+            _ if self.model.as_deref().is_some_and(|model| model_bytes(model).is_err()) => {
+                self.model.as_deref().map_or(Ok(()), |model| model_bytes(model).map(drop))
+            }
             _ => self.weights.keys().try_for_each(|name| weights::shape(name).map(drop)),
         }
     }
+}
+
+fn model_bytes(name: &str) -> Result<&'static [u8], String> {
+    let known = MODELS.iter().find(|(known, _)| *known == name).map(|(_, bytes)| *bytes);
+    known.ok_or_else(|| format!("no exported model `{name}`; {}", suggest(name, MODELS.iter().map(|(known, _)| *known))))
 }
 
 fn set(config: &mut Table, table: &str, key: &str, value: &str) {

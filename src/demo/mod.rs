@@ -43,6 +43,7 @@ const FAULTS: Sources = embedded!(
         "uninformative-labels",
         "weights-not-loaded",
         "non-finite-values",
+        "batch-mixing",
         "bad-initialization",
         "symmetric-initialization",
         "dead-first-layer",
@@ -62,6 +63,9 @@ const FAULTS: Sources = embedded!(
         "collapsed-predictions",
     ]
 );
+
+/// Models that a fixture uses, as torch.export wrote them; `fixtures/write_models.py` makes them.
+const MODELS: &[(&str, &[u8])] = &[("batch-mixing", include_bytes!("../../fixtures/models/batch-mixing.pt2"))];
 
 /// Trainings in which there is nothing to find, however unusual they look. All others are laid over the first.
 const HEALTHY: Sources = embedded!("healthy", ["base", "log-softmax-with-nll", "adam-on-unit-inputs", "mild-imbalance", "batch-norm"]);

@@ -51,8 +51,7 @@ pub fn detach(graph: &mut Graph, pattern: &str) -> usize {
 
 /// Lets the gradient pass wherever the model detaches it.
 pub fn reattach(graph: &mut Graph) {
-    let detaches = graph.nodes.iter_mut().filter(|node| matches!(node.target.as_str(), "aten.detach.default" | "aten.detach_.default"));
-    detaches.for_each(Node::pass);
+    graph.nodes.iter_mut().filter(|node| node.target.starts_with("aten.detach")).for_each(Node::pass);
 }
 
 /// Sets every dropout's probability.

@@ -125,6 +125,11 @@ pub fn dropouts(graph: &Graph) -> usize {
     graph.nodes.iter().filter(drops).count()
 }
 
+/// The nodes that pass a tensor and no gradient.
+pub fn detaches(graph: &Graph) -> impl Iterator<Item = &Node> {
+    graph.nodes.iter().filter(|node| operator(node) == Some("detach"))
+}
+
 /// Whether a training pass draws random numbers: results then depend on what else draws from libtorch's generator.
 pub fn draws_random_numbers(graph: &Graph) -> bool {
     let draws = ["dropout", "bernoulli", "rand", "rrelu", "multinomial"];

@@ -5,8 +5,8 @@ use nanprobe_checks::evidence::{Gradients, ParameterGradient};
 use tch::{Kind, Tensor, no_grad};
 
 use super::{Lab, ProbeError};
-use crate::graph::knowledge::parameter_depths;
-use crate::graph::{GraphError, Network};
+use crate::graph::knowledge::{detaches, parameter_depths};
+use crate::graph::{GraphError, Network, Node};
 use crate::model::{real, scalar};
 use crate::train::{Hook, Optimizer, Sampler, criterion, gradient_norm};
 
@@ -46,7 +46,8 @@ pub fn measure(lab: &Lab) -> Result<Gradients, ProbeError> {
             })
         })
         .collect::<Result<_, GraphError>>()?;
-    Ok(Gradients { samples: indices.len() as u64, total_norm: gradient_norm(&network)?.into(), parameters })
+    let detached = detaches(network.graph()).map(Node::location).collect();
+    Ok(Gradients { samples: indices.len() as u64, total_norm: gradient_norm(&network)?.into(), parameters, detached })
 }
 
 /// Watches a training's first steps: |update| / |parameter| of each parameter.

@@ -14,6 +14,7 @@ use crate::graph::GraphError;
 use crate::model::ModelError;
 
 mod activations;
+mod batch_mixing;
 mod blank_inputs;
 mod calibration;
 mod gradients;
@@ -78,6 +79,7 @@ pub fn measure(settings: &Settings, sink: &mut dyn Sink) -> Result<Lab, ProbeErr
     take(sink, "looking at the labels", || label_range::measure(&lab))?;
     take(sink, "looking at the parameters", || parameters::measure(&lab))?;
     take(sink, "comparing the parameters with the reference", || reference::measure(&lab))?;
+    take(sink, "looking for samples that are mixed", || batch_mixing::measure(&lab))?;
     take(sink, "measuring the initial loss", || initial_loss::measure(&lab))?;
     sink.stage("training by your recipe");
     let seeds = lab.plan.seeds;

@@ -69,8 +69,7 @@ def main() -> None:
     labels = torch.randint(CLASSES, (STEPS, args.batch), generator=generator)
 
     net.train(not args.eval)
-    batch = torch.export.Dim("batch", min=1, max=1024)
-    exported = torch.export.export(net, (torch.randn(args.batch, 3, args.size, args.size),), dynamic_shapes=({0: batch},))
+    exported = torch.export.export(net, (torch.randn(args.batch, 3, args.size, args.size),), dynamic_shapes=({0: torch.export.Dim.AUTO},))
     torch.export.save(exported, f"{args.out}.pt2")
 
     result = {"inputs": inputs, "labels": labels}

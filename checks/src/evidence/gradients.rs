@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::evidence::ParameterKind;
 use crate::real::Real;
+use crate::verdict::Location;
 
 /// Gradients of the user's loss over the first batches in training mode, before any step, all
 /// parameters differentiated whether or not the recipe trains them; and the first updates.
@@ -15,6 +16,9 @@ pub struct Gradients {
     pub total_norm: Real,
     /// One entry a parameter tensor, in the order of the forward pass.
     pub parameters: Vec<ParameterGradient>,
+    /// Where the model detaches a tensor from what computed it, in the order of the forward pass.
+    #[serde(default)]
+    pub detached: Vec<Location>,
 }
 
 /// The gradient of one parameter tensor.

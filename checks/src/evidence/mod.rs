@@ -13,6 +13,7 @@ use crate::check::{Needs, read_one};
 
 mod activations;
 mod batch_labels;
+mod batch_mixing;
 mod blank_inputs;
 mod calibration;
 mod class_counts;
@@ -34,6 +35,7 @@ mod unreadable_files;
 
 pub use activations::{Activations, NodeActivation, NodeKind};
 pub use batch_labels::BatchLabels;
+pub use batch_mixing::{BatchMixing, MixingNode};
 pub use blank_inputs::BlankInputs;
 pub use calibration::Calibration;
 pub use class_counts::{ClassCount, ClassCounts};
@@ -194,6 +196,7 @@ measurements! {
     label_range: LabelRange = "label-range", "the labels against the model's outputs";
     label_names: LabelNames = "label-names", "the labels against class names that occur in file names";
     parameters: Parameters = "parameters", "first values of the parameters, by tensor";
+    batch_mixing: BatchMixing = "batch-mixing", "whether the answer for one sample depends on the others";
     initial_loss: InitialLoss = "initial-loss", "the loss before training";
     logits: Logits = "logits", "the model's output, before and after training";
     gradients: Gradients = "gradients", "the gradient of each parameter before training, and its first updates";

@@ -5,6 +5,7 @@ use crate::evidence::{ParameterKind, ParameterStatistics, Parameters};
 
 mod activation_on_logits;
 mod bad_initialization;
+mod batch_mixing;
 mod dead_first_layer;
 mod dead_relu;
 mod non_finite_values;
@@ -16,6 +17,7 @@ mod weights_not_loaded;
 pub const CHECKS: &[&dyn AnyCheck] = &[
     &weights_not_loaded::WeightsNotLoaded,
     &non_finite_values::NonFiniteValues,
+    &batch_mixing::BatchMixingCheck,
     &bad_initialization::BadInitialization,
     &symmetric_initialization::SymmetricInitialization,
     &dead_first_layer::DeadFirstLayer,

@@ -59,7 +59,7 @@ impl Check for GradientsMissing {
             return Judgement::clear(measured);
         };
         let pretrained = |name: &&str| parameters.is_some_and(|p| p.tensors.iter().any(|t| t.name == **name && t.from_weights));
-        let detached = job.is_some_and(|job| !job.recipe.model.detach.is_empty());
+        let detached = !gradients.detached.is_empty() || job.is_some_and(|job| !job.recipe.model.detach.is_empty());
         Finding {
             severity: match () {
                 () if cut.iter().all(pretrained) && cut.len() < trained.len() => Severity::Note,
@@ -75,7 +75,7 @@ impl Check for GradientsMissing {
             measured,
             fix: "remove `.detach()`, `.data`, `.item()` or `torch.no_grad()` between them and the loss".to_owned(),
             remedy: detached.then_some(Remedy::Reattach),
-            location: first.rsplit_once('.').map(|(module, _)| Location::module(module)),
+            location: (gradients.detached.last().cloned()).or_else(|| first.rsplit_once('.').map(|(module, _)| Location::module(module))),
         }
         .into()
     }
@@ -98,6 +98,10 @@ mod tests {
         let finding = suspects::<GradientsMissing>((&net([false, false, true]), Some(&job), None));
         assert_eq!((finding.severity, finding.remedy), (Severity::Error, Some(Remedy::Reattach)));
         assert!(finding.message.contains("`layer0.weight`, `layer1.weight`"), "{}", finding.message);
+        let place = Location { file: Some("model.py".to_owned()), line: Some(7), ..Location::module("layer1") };
+        let exported = Gradients { detached: vec![place.clone()], ..net([false, false, true]) };
+        let finding = suspects::<GradientsMissing>((&exported, None, None));
+        assert_eq!((finding.remedy, finding.location), (Some(Remedy::Reattach), Some(place)));
         let finding = suspects::<GradientsMissing>((&net([false; 3]), None, None));
         assert!(finding.message.contains("any parameter") && finding.remedy.is_none());
     }
