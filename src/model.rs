@@ -65,6 +65,8 @@ pub struct Treatment {
     pub reinitialize: Vec<String>,
     /// Whether every class is drawn equally often.
     pub balance: bool,
+    /// Training samples to leave out, by position.
+    pub drop: Vec<u64>,
     /// Whether the gradient passes where the model detaches it.
     pub reattach: bool,
     /// Whether batch norm's statistics are taken anew before the model is evaluated.
@@ -79,6 +81,7 @@ impl Treatment {
             drop_output_activation: false,
             reinitialize: vec![],
             balance: false,
+            drop: vec![],
             reattach: false,
             calibrate: false,
         }
@@ -96,6 +99,10 @@ impl Treatment {
         match remedy {
             Remedy::Shuffle => recipe.shuffle = true,
             Remedy::BalanceClasses => self.balance = true,
+            Remedy::DropSamples { samples } => {
+                self.drop.extend(samples);
+                self.drop.sort_unstable();
+            }
             Remedy::Normalize { to } => recipe.normalize = *to,
             Remedy::Optimizer { to } => recipe.optimizer = to.clone(),
             Remedy::Unfreeze => {

@@ -14,6 +14,11 @@ pub enum Remedy {
     Shuffle,
     /// Draw training samples so that every class comes equally often.
     BalanceClasses,
+    /// Leave some training samples out.
+    DropSamples {
+        /// Their positions within the probe subset.
+        samples: Vec<u64>,
+    },
     /// Prepare the inputs another way.
     Normalize {
         /// The preparation to use.

@@ -23,7 +23,7 @@ pub(super) fn write(plant: &Plant, root: &Path, seed: u64) -> Result<(), DemoErr
     let counts = plant.per_class.clone().unwrap_or_else(|| vec![PER_CLASS; Shape::ALL.len()]);
     let mut shown: Vec<Shape> = Shape::ALL.iter().zip(counts).flat_map(|(shape, count)| vec![*shape; count]).collect();
     shown.shuffle(&mut rng);
-    let files: Vec<_> = shown
+    let mut files: Vec<_> = shown
         .into_iter()
         .enumerate()
         .map(|(index, shape)| {
@@ -32,6 +32,15 @@ pub(super) fn write(plant: &Plant, root: &Path, seed: u64) -> Result<(), DemoErr
             (path, shape, rng.random_bool(plant.truncated), rng.random())
         })
         .collect();
+    for index in 0..files.len() {
+        let (path, shape, cut, seed) = &files[index];
+        let others: Vec<Shape> = Shape::ALL.into_iter().filter(|other| other != shape).collect();
+        if rng.random_bool(plant.copied)
+            && let (Some(other), Some(name)) = (others.choose(&mut rng), path.file_name())
+        {
+            files.push((root.join(other.name()).join(name), *shape, *cut, *seed));
+        }
+    }
     for folder in Shape::ALL.map(|shape| root.join(shape.name())) {
         if files.iter().any(|(path, ..)| path.starts_with(&folder)) {
             fs::create_dir_all(&folder).map_err(|source| DemoError::Write { path: folder.clone(), source })?;

@@ -46,6 +46,8 @@ pub struct Fixture {
 pub(super) struct Plant {
     /// How each file gets its class folder.
     pub labels: Labels,
+    /// Share of pictures that also lie in another class's folder.
+    pub copied: f64,
     /// Files of each class.
     pub per_class: Option<Vec<usize>>,
     /// Share of files that are cut short.
@@ -165,6 +167,7 @@ impl Plant {
             _ => Err(format!("`plant.{key}` is a share between 0 and 1, not {share}")),
         };
         share("truncated", self.truncated)?;
+        share("copied", self.copied)?;
         share("named", self.named.unwrap_or(0.0))?;
         match &self.per_class {
             Some(counts) if counts.len() > Shape::ALL.len() => {

@@ -40,6 +40,7 @@ const FAULTS: Sources = embedded!(
         "unnormalized-inputs",
         "label-out-of-range",
         "labels-disagree-with-names",
+        "conflicting-labels",
         "uninformative-labels",
         "weights-not-loaded",
         "non-finite-values",

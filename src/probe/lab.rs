@@ -142,6 +142,14 @@ impl Lab {
         }
     }
 
+    /// The training samples that a treatment leaves, where it leaves some out but not nearly all.
+    pub fn kept(&self) -> Result<Option<Samples>, GraphError> {
+        let left_out = |index: &u64| self.treatment.drop.binary_search(index).is_ok();
+        let kept: Vec<i64> = (0..self.train.len() as u64).filter(|index| !left_out(index)).map(|index| index as i64).collect();
+        let enough = kept.len() < self.train.len() && kept.len() >= BY_HEART;
+        if enough { self.train.chosen(&kept).map(Some) } else { Ok(None) }
+    }
+
     /// Trains on a few of its samples from now on, and scores on the same.
     pub fn learn_by_heart(&mut self) -> Result<(), ProbeError> {
         let few = self.train.chosen(&spread(BY_HEART.min(self.train.len()), self.train.len()))?;

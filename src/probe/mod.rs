@@ -18,6 +18,7 @@ mod batch_mixing;
 mod blank_inputs;
 mod calibration;
 mod gradients;
+mod identical_samples;
 mod initial_loss;
 mod input_statistics;
 mod lab;
@@ -77,6 +78,7 @@ pub fn measure(settings: &Settings, sink: &mut dyn Sink) -> Result<Lab, ProbeErr
     let mut lab = Lab::open(settings, sink)?;
     take(sink, "looking at the inputs", || input_statistics::measure(&lab))?;
     take(sink, "looking at the labels", || label_range::measure(&lab))?;
+    take(sink, "looking for identical samples", || identical_samples::measure(&lab))?;
     take(sink, "looking at the parameters", || parameters::measure(&lab))?;
     take(sink, "comparing the parameters with the reference", || reference::measure(&lab))?;
     take(sink, "looking for samples that are mixed", || batch_mixing::measure(&lab))?;

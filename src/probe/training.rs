@@ -66,12 +66,14 @@ fn run(lab: &Lab, repetition: usize, hook: &mut dyn Hook) -> Result<(TrainingRun
     let seed = lab.seed(repetition);
     let recipe = lab.recipe();
     let network = lab.model(repetition)?.network;
+    let kept = lab.kept()?;
+    let samples = kept.as_ref().unwrap_or(&lab.train);
     let mut sampler = if lab.treatment.balance {
-        Sampler::balanced(&lab.train, recipe.batch_size, seed)?
+        Sampler::balanced(samples, recipe.batch_size, seed)?
     } else {
-        Sampler::new(&lab.train, recipe.batch_size, recipe.shuffle, seed)
+        Sampler::new(samples, recipe.batch_size, recipe.shuffle, seed)
     };
-    let curve = train(&network, &lab.train, recipe, &mut sampler, lab.plan.steps, hook)?;
+    let curve = train(&network, samples, recipe, &mut sampler, lab.plan.steps, hook)?;
     if lab.treatment.calibrate {
         calibrate(&network, &lab.seen, recipe)?;
     }

@@ -2,6 +2,7 @@
 
 use crate::check::AnyCheck;
 
+mod conflicting_labels;
 mod label_out_of_range;
 mod labels_disagree_with_names;
 mod uninformative_labels;
@@ -10,5 +11,6 @@ mod uninformative_labels;
 pub const CHECKS: &[&dyn AnyCheck] = &[
     &label_out_of_range::LabelOutOfRange,
     &labels_disagree_with_names::LabelsDisagreeWithNames,
+    &conflicting_labels::ConflictingLabels,
     &uninformative_labels::UninformativeLabels,
 ];
