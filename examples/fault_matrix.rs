@@ -397,7 +397,9 @@ fn report(tally: &Tally, seeds: u64) {
     let wrong: Vec<&String> = tally.wrong.iter().chain(tally.verify.iter().flat_map(|verified| &verified.wrong)).collect();
     if !wrong.is_empty() {
         println!("\nWhat went wrong:\n");
-        wrong.iter().for_each(|line| println!("- {line}"));
+        for line in wrong {
+            println!("- {line}");
+        }
     }
 }
 

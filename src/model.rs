@@ -55,6 +55,7 @@ pub enum ModelError {
 }
 
 /// A job with remedies applied: the recipe, and what no recipe can say.
+#[expect(clippy::struct_excessive_bools, reason = "each is a remedy of its own, in force or not")]
 #[derive(Clone, Debug, PartialEq)]
 pub struct Treatment {
     /// The recipe to train by.

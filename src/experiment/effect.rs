@@ -103,12 +103,12 @@ fn quicker(effect: &Effect, before: &[&TrainingRun], after: &[&TrainingRun]) -> 
 
 /// Whether a loss means the same with and without the remedy.
 fn comparable_loss(remedy: &Remedy) -> bool {
-    !matches!(remedy, Remedy::DropOutputActivation | Remedy::Loss { .. } | Remedy::Shuffle | Remedy::BalanceClasses)
+    comparable_batches(remedy) && !matches!(remedy, Remedy::DropOutputActivation | Remedy::Loss { .. })
 }
 
 /// Whether the accuracy on a batch means the same with and without the remedy.
 fn comparable_batches(remedy: &Remedy) -> bool {
-    !matches!(remedy, Remedy::Shuffle | Remedy::BalanceClasses)
+    !matches!(remedy, Remedy::Shuffle | Remedy::BalanceClasses | Remedy::DropSamples { .. })
 }
 
 /// Whether an effect is beyond noise, by whatever criterion.
@@ -159,8 +159,9 @@ mod tests {
             (slow.clone(), [run(0.97, Some(12), 0.1), run(0.96, None, 0.1)], &remedy),
             // Faster, and worse in the end.
             (slow.clone(), [run(0.80, Some(12), 0.1), run(0.80, Some(12), 0.1)], &remedy),
-            // The batches of another order say nothing.
-            (slow, fast, &Remedy::Shuffle),
+            // Batches of another order, or of other samples, say nothing.
+            (slow.clone(), fast.clone(), &Remedy::Shuffle),
+            (slow, fast, &Remedy::DropSamples { samples: vec![1] }),
         ] {
             assert!(!helps(&decided(&before, &after, remedy)));
         }

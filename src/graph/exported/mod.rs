@@ -11,7 +11,15 @@ use tch::{Device, Kind, Tensor};
 use thiserror::Error;
 
 use super::{Arg, Buffer, Fill, Graph, GraphError, Node, Output, Parameter, SourceLine, Value};
-use crate::pt2::{self, Argument, DType, InputSpec, OutputSpec, Pt2Error, Stored, SymInt};
+use crate::pt2::{self, Argument, InputSpec, OutputSpec, Pt2Error, Stored, SymInt};
+
+mod roles;
+mod scope;
+mod source;
+
+use roles::roles;
+use scope::{Bound, Scope, kind, shortened};
+use source::{module, place};
 
 /// Nodes of a graph, sub-graphs included: the deepest classifiers of the survey have about 5,000.
 const MOST_NODES: usize = 200_000;
@@ -131,131 +139,6 @@ fn user_output(file: &pt2::Exported) -> Result<&str, String> {
     returned.ok_or_else(|| "it returns no tensor".to_owned())
 }
 
-/// What names stand for.
-#[derive(Clone, Default)]
-struct Scope {
-    names: HashMap<String, Bound>,
-}
-
-/// What one name stands for.
-#[derive(Clone, Debug)]
-enum Bound {
-    Value(Value, Output),
-    Constant(Arg),
-}
-
-impl Scope {
-    fn bind(&mut self, name: &str, value: Value, output: Output) {
-        self.names.insert(name.to_owned(), Bound::Value(value, output));
-    }
-
-    fn get(&self, name: &str) -> Result<&Bound, String> {
-        self.names.get(name).ok_or_else(|| format!("`{name}` is read before it is computed"))
-    }
-
-    fn tensor(&self, name: &str) -> Result<Value, String> {
-        match self.get(name)? {
-            Bound::Value(value, Output::Tensor) => Ok(*value),
-            other => Err(format!("`{name}` is no tensor but {other:?}")),
-        }
-    }
-
-    /// A number that is known or computed.
-    fn number(&self, size: &SymInt) -> Result<Arg, String> {
-        Ok(match size {
-            SymInt::AsInt(n) => Arg::Int(*n),
-            SymInt::AsFloat(x) => Arg::Float(*x),
-            SymInt::AsBool(b) => Arg::Bool(*b),
-            SymInt::AsName(name) => match self.get(name)? {
-                Bound::Value(value, Output::Int | Output::Float | Output::Bool) => Arg::Value(*value),
-                Bound::Constant(arg) => arg.clone(),
-                Bound::Value(..) => return Err(format!("`{name}` is no number")),
-            },
-        })
-    }
-
-    fn arg(&self, argument: &Argument) -> Result<Arg, String> {
-        let tensors = |names: &[pt2::TensorName]| names.iter().map(|t| self.tensor(&t.name).map(Arg::Value)).collect::<Result<_, _>>();
-        let optional = |tensor: &pt2::OptionalTensor| match tensor {
-            pt2::OptionalTensor::AsTensor(tensor) => self.tensor(&tensor.name).map(Arg::Value),
-            pt2::OptionalTensor::AsNone(_) => Ok(Arg::None),
-        };
-        let numbers = |sizes: &[SymInt]| {
-            let numbers: Vec<Arg> = sizes.iter().map(|size| self.number(size)).collect::<Result<_, String>>()?;
-            let ints: Option<Vec<i64>> = numbers.iter().map(|arg| if let Arg::Int(n) = arg { Some(*n) } else { None }).collect();
-            Ok::<_, String>(ints.map_or(Arg::List(numbers), Arg::Ints))
-        };
-        Ok(match argument {
-            Argument::AsNone(_) => Arg::None,
-            Argument::AsTensor(tensor) => Arg::Value(self.tensor(&tensor.name)?),
-            Argument::AsTensors(names) => Arg::List(tensors(names)?),
-            Argument::AsOptionalTensor(tensor) => optional(tensor)?,
-            Argument::AsOptionalTensors(all) => Arg::List(all.iter().map(optional).collect::<Result<_, _>>()?),
-            Argument::AsInt(n) => Arg::Int(*n),
-            Argument::AsInts(ints) => Arg::Ints(ints.clone()),
-            Argument::AsFloat(x) => Arg::Float(x.0),
-            Argument::AsFloats(floats) => Arg::Floats(floats.iter().map(|x| x.0).collect()),
-            Argument::AsBool(b) => Arg::Bool(*b),
-            Argument::AsBools(bools) => Arg::List(bools.iter().copied().map(Arg::Bool).collect()),
-            Argument::AsString(text) => Arg::Text(text.clone()),
-            Argument::AsSymInt(size) | Argument::AsSymBool(size) | Argument::AsSymFloat(size) => self.number(size)?,
-            Argument::AsSymInts(sizes) | Argument::AsSymFloats(sizes) => numbers(sizes)?,
-            Argument::AsScalarType(number) => Arg::Int(scalar_type(*number)?),
-            Argument::AsMemoryFormat(number) => Arg::Int(memory_format(*number)?),
-            Argument::AsLayout(_) => Arg::None,
-            Argument::AsDevice(_) => Arg::Device,
-            Argument::AsGraph(_) => return Err("a sub-graph where a value is expected".to_owned()),
-            Argument::Other(value) => return Err(format!("an argument of a kind that is not read: {}", shortened(&value.to_string()))),
-        })
-    }
-}
-
-fn shortened(text: &str) -> String {
-    if text.chars().count() > 60 { text.chars().take(60).chain("...".chars()).collect() } else { text.to_owned() }
-}
-
-/// ATen's number of a dtype, by the export schema's.
-fn scalar_type(number: u64) -> Result<i64, String> {
-    Ok(match DType::of(number).ok_or_else(|| format!("dtype code {number} is not read"))? {
-        DType::UInt8 => 0,
-        DType::Int8 => 1,
-        DType::Int16 => 2,
-        DType::Int32 => 3,
-        DType::Int64 => 4,
-        DType::Float16 => 5,
-        DType::Float32 => 6,
-        DType::Float64 => 7,
-        DType::Bool => 11,
-        DType::BFloat16 => 15,
-    })
-}
-
-/// ATen's number of a memory format, by the export schema's.
-fn memory_format(number: u64) -> Result<i64, String> {
-    match number {
-        1 => Ok(0), // contiguous
-        2 => Ok(2), // channels last
-        3 => Ok(3), // channels last 3d
-        4 => Ok(1), // preserve
-        _ => Err(format!("memory format code {number} is not read")),
-    }
-}
-
-fn kind(dtype: DType) -> Kind {
-    match dtype {
-        DType::UInt8 => Kind::Uint8,
-        DType::Int8 => Kind::Int8,
-        DType::Int16 => Kind::Int16,
-        DType::Int32 => Kind::Int,
-        DType::Int64 => Kind::Int64,
-        DType::Float16 => Kind::Half,
-        DType::Float32 => Kind::Float,
-        DType::Float64 => Kind::Double,
-        DType::Bool => Kind::Bool,
-        DType::BFloat16 => Kind::BFloat16,
-    }
-}
-
 /// Builds the graph.
 struct Reader<'a> {
     graph: Graph,
@@ -263,13 +146,14 @@ struct Reader<'a> {
     stored_buffers: Vec<&'a Stored>,
     frozen: Vec<String>,
     modules: BTreeMap<String, Module>,
-    depth: usize,
+    /// Nodes of each module so far, for their names.
+    calls: HashMap<String, usize>,
 }
 
 impl<'a> Reader<'a> {
     fn new(name: &str) -> Self {
         let graph = Graph { name: name.to_owned(), parameters: vec![], buffers: vec![], nodes: vec![], output: Value::Input };
-        Self { graph, stored: vec![], stored_buffers: vec![], frozen: vec![], modules: BTreeMap::new(), depth: 0 }
+        Self { graph, stored: vec![], stored_buffers: vec![], frozen: vec![], modules: BTreeMap::new(), calls: HashMap::new() }
     }
 
     /// Parameters, buffers and constants, in the order of the graph's inputs. One that is tied to an earlier one is that one.
@@ -349,14 +233,11 @@ impl<'a> Reader<'a> {
         if of_module.class.is_empty() {
             *of_module = Module { class, source: source.clone() };
         }
-        let count = self.graph.nodes.iter().filter(|other| other.module == module).count();
-        let base = if module.is_empty() { target.split('.').nth(1).unwrap_or(&target) } else { &module };
-        let name = if count == 0 && !module.is_empty() { base.to_owned() } else { format!("{base}_{count}") };
+        let name = self.name(&module, &target);
         // Python's arithmetic has positions, not names.
         let keywords = if target.starts_with("aten.") { keywords } else { vec![] };
         let output = match &node.outputs[..] {
-            [] | [Argument::AsNone(_)] => Output::Tensor,
-            [Argument::AsTensor(_)] => Output::Tensor,
+            [] | [Argument::AsNone(_) | Argument::AsTensor(_)] => Output::Tensor,
             [Argument::AsTensors(_)] => Output::Tensors,
             [Argument::AsSymInt(_) | Argument::AsInt(_)] => Output::Int,
             [Argument::AsSymFloat(_) | Argument::AsFloat(_)] => Output::Float,
@@ -381,6 +262,14 @@ impl<'a> Reader<'a> {
             }
         }
         Ok(())
+    }
+
+    /// A name for the next call of a module.
+    fn name(&mut self, module: &str, target: &str) -> String {
+        let base = if module.is_empty() { target.split('.').nth(1).unwrap_or(target) } else { module };
+        let calls = self.calls.entry(base.to_owned()).or_default();
+        *calls += 1;
+        if *calls == 1 { base.to_owned() } else { format!("{base}_{}", *calls - 1) }
     }
 
     fn push(&mut self, node: Node) -> Value {
@@ -426,7 +315,6 @@ impl<'a> Reader<'a> {
             };
             inside.names.insert(name.to_owned(), bound);
         }
-        self.depth = self.depth.max(depth + 1);
         let inside = self.nodes(&inner.graph, inside, detached || without, depth + 1)?;
         let results: Vec<&str> = inner.graph.outputs.iter().filter_map(named).collect();
         let outer = node.outputs.iter().flat_map(|output| match output {
@@ -463,93 +351,5 @@ fn named(argument: &Argument) -> Option<&str> {
         | Argument::AsSymBool(SymInt::AsName(name))
         | Argument::AsSymFloat(SymInt::AsName(name)) => Some(name),
         _ => None,
-    }
-}
-
-/// Path and class of the innermost module: the last of `nn_module_stack`'s entries `key,path,class;...`.
-fn module(metadata: &HashMap<String, String>) -> (String, String) {
-    let stack = metadata.get("nn_module_stack").map_or("", String::as_str);
-    let last = stack.rsplit(';').next().unwrap_or_default();
-    let mut parts = last.splitn(3, ',').skip(1);
-    let (path, class) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-    if class.starts_with('_') || path.starts_with('_') { (String::new(), String::new()) } else { (path.to_owned(), class.to_owned()) }
-}
-
-/// The last frame of a stack trace that is the user's own and not an installed package's.
-fn place(metadata: &HashMap<String, String>) -> Option<SourceLine> {
-    let frames = metadata.get("stack_trace")?.lines().filter_map(|line| {
-        let (file, rest) = line.trim().strip_prefix("File \"")?.split_once("\", line ")?;
-        let line = rest.split(',').next()?.parse().ok()?;
-        Some(SourceLine { file: file.to_owned(), line })
-    });
-    let frames: Vec<SourceLine> = frames.filter(|frame| frame.file != "torch/fx/passes/runtime_assert.py").collect();
-    let own = |frame: &&SourceLine| !["site-packages/", "dist-packages/"].iter().any(|installed| frame.file.contains(installed));
-    // A model out of a package has no line of the user's: then its own, not torch's.
-    let models = |frame: &&SourceLine| !frame.file.contains("/torch/");
-    frames.iter().rev().find(own).or_else(|| frames.iter().rev().find(models)).or(frames.last()).cloned()
-}
-
-/// What each parameter is for, by the first node that reads it; and torch.nn's own way to draw it.
-fn roles(graph: &mut Graph) {
-    let mut fan_in: HashMap<usize, f64> = HashMap::new();
-    let nodes = std::mem::take(&mut graph.nodes);
-    for node in &nodes {
-        let operator = node.target.trim_start_matches("aten.").split('.').next().unwrap_or_default();
-        let layer = matches!(operator, "conv1d" | "conv2d" | "conv3d" | "linear" | "conv_transpose2d" | "convolution");
-        let norm = operator.contains("batch_norm")
-            || operator.contains("layer_norm")
-            || operator.contains("group_norm")
-            || operator.contains("instance_norm");
-        let embedding = operator == "embedding";
-        let named = |name: &str| {
-            let position = node.keywords.iter().position(|keyword| keyword == name)?;
-            if let Some(Arg::Value(Value::Parameter(index))) = node.args.get(position) { Some(*index) } else { None }
-        };
-        let (weight, bias) = (named("weight"), named("bias"));
-        for (index, is_weight) in weight.map(|w| (w, true)).into_iter().chain(bias.map(|b| (b, false))) {
-            let parameter = &mut graph.parameters[index];
-            if parameter.kind != ParameterKind::Other {
-                continue;
-            }
-            let inputs = |shape: &[i64]| shape.get(1..).map_or(1, |rest| rest.iter().product::<i64>()).max(1) as f64;
-            (parameter.kind, parameter.fill) = match (layer, norm, is_weight) {
-                (true, _, true) => {
-                    fan_in.insert(index, inputs(&parameter.shape));
-                    (ParameterKind::Weight, Fill::Uniform(1.0 / inputs(&parameter.shape).sqrt()))
-                }
-                (true, _, false) => {
-                    let inputs = weight.and_then(|weight| fan_in.get(&weight)).copied().unwrap_or(1.0);
-                    (ParameterKind::Bias, Fill::Uniform(1.0 / inputs.sqrt()))
-                }
-                (_, true, true) => (ParameterKind::NormWeight, Fill::Constant(1.0)),
-                (_, true, false) => (ParameterKind::NormBias, Fill::Constant(0.0)),
-                _ if embedding => (ParameterKind::Other, Fill::Normal(1.0)),
-                _ => continue,
-            };
-        }
-    }
-    graph.nodes = nodes;
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn metadata(key: &str, value: &str) -> HashMap<String, String> {
-        HashMap::from([(key.to_owned(), value.to_owned())])
-    }
-
-    #[test]
-    fn a_node_belongs_to_the_users_innermost_line() {
-        let trace = "File \"train.py\", line 40, in forward\n    x = self.body(x)\n  File \"/home/me/model.py\", line 9, in forward\n    x=torch.relu(x)\n  File \"/venv/lib/python3.11/site-packages/torch/nn/modules/conv.py\", line 565, in forward\n    return f";
-        assert_eq!(place(&metadata("stack_trace", trace)), Some(SourceLine { file: "/home/me/model.py".to_owned(), line: 9 }));
-        assert_eq!(place(&metadata("stack_trace", "nothing like it")), None);
-    }
-
-    #[test]
-    fn the_innermost_module_is_the_last_of_its_stack() {
-        let stack = "L__self__,,__main__.Net;L__self__layer1_0_conv1,layer1.0.conv1,torch.nn.modules.conv.Conv2d";
-        assert_eq!(module(&metadata("nn_module_stack", stack)), ("layer1.0.conv1".to_owned(), "torch.nn.modules.conv.Conv2d".to_owned()));
-        assert_eq!(module(&HashMap::new()), (String::new(), String::new()));
     }
 }

@@ -1,0 +1,51 @@
+//! Where a node comes from: its module and the user's line, out of the metadata that torch keeps as text.
+
+use std::collections::HashMap;
+
+use crate::graph::SourceLine;
+
+/// Path and class of the innermost module: the last of `nn_module_stack`'s entries `key,path,class;...`.
+pub(super) fn module(metadata: &HashMap<String, String>) -> (String, String) {
+    let stack = metadata.get("nn_module_stack").map_or("", String::as_str);
+    let last = stack.rsplit(';').next().unwrap_or_default();
+    let mut parts = last.splitn(3, ',').skip(1);
+    let (path, class) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    if class.starts_with('_') || path.starts_with('_') { (String::new(), String::new()) } else { (path.to_owned(), class.to_owned()) }
+}
+
+/// The last frame of a stack trace that is the user's own and not an installed package's.
+pub(super) fn place(metadata: &HashMap<String, String>) -> Option<SourceLine> {
+    let frames = metadata.get("stack_trace")?.lines().filter_map(|line| {
+        let (file, rest) = line.trim().strip_prefix("File \"")?.split_once("\", line ")?;
+        let line = rest.split(',').next()?.parse().ok()?;
+        Some(SourceLine { file: file.to_owned(), line })
+    });
+    let frames: Vec<SourceLine> = frames.filter(|frame| frame.file != "torch/fx/passes/runtime_assert.py").collect();
+    let own = |frame: &&SourceLine| !["site-packages/", "dist-packages/"].iter().any(|installed| frame.file.contains(installed));
+    // A model out of a package has no line of the user's: then its own, not torch's.
+    let models = |frame: &&SourceLine| !frame.file.contains("/torch/");
+    frames.iter().rev().find(own).or_else(|| frames.iter().rev().find(models)).or(frames.last()).cloned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn metadata(key: &str, value: &str) -> HashMap<String, String> {
+        HashMap::from([(key.to_owned(), value.to_owned())])
+    }
+
+    #[test]
+    fn a_node_belongs_to_the_users_innermost_line() {
+        let trace = "File \"train.py\", line 40, in forward\n    x = self.body(x)\n  File \"/home/me/model.py\", line 9, in forward\n    x=torch.relu(x)\n  File \"/venv/lib/python3.11/site-packages/torch/nn/modules/conv.py\", line 565, in forward\n    return f";
+        assert_eq!(place(&metadata("stack_trace", trace)), Some(SourceLine { file: "/home/me/model.py".to_owned(), line: 9 }));
+        assert_eq!(place(&metadata("stack_trace", "nothing like it")), None);
+    }
+
+    #[test]
+    fn the_innermost_module_is_the_last_of_its_stack() {
+        let stack = "L__self__,,__main__.Net;L__self__layer1_0_conv1,layer1.0.conv1,torch.nn.modules.conv.Conv2d";
+        assert_eq!(module(&metadata("nn_module_stack", stack)), ("layer1.0.conv1".to_owned(), "torch.nn.modules.conv.Conv2d".to_owned()));
+        assert_eq!(module(&HashMap::new()), (String::new(), String::new()));
+    }
+}
