@@ -138,6 +138,7 @@ impl Builder {
             self.parameter(module, "bias", &shape, ParameterKind::NormBias, Fill::Constant(0.0)),
             self.buffer(module, "running_mean", &shape, 0.0),
             self.buffer(module, "running_var", &shape, 1.0),
+            Arg::Bool(true),
             Arg::Float(0.1),
             Arg::Float(1e-5),
         ];

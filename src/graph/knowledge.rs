@@ -108,7 +108,7 @@ pub fn trailing_activations(graph: &Graph) -> Vec<usize> {
 /// The operator of batch norm.
 pub const BATCH_NORM: &str = "aten.batch_norm.default";
 /// The place of the momentum among its arguments.
-pub const BATCH_NORM_MOMENTUM: usize = 5;
+pub const BATCH_NORM_MOMENTUM: usize = 6;
 
 /// Momentum of each batch norm that keeps statistics.
 pub fn batch_norm_momenta(graph: &Graph) -> Vec<f64> {

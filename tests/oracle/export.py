@@ -41,7 +41,7 @@ def still(net: torch.nn.Module) -> None:
             module.p = 0.0
         if name == "DropPath":
             module.drop_prob = 0.0
-        for attribute in ("attn_drop", "proj_drop", "attn_drop_rate", "dropout_p"):
+        for attribute in ("attn_drop", "proj_drop", "attn_drop_rate", "drop_rate", "dropout_p"):
             if isinstance(getattr(module, attribute, None), float):
                 setattr(module, attribute, 0.0)
         if isinstance(getattr(module, "dropout", None), float):

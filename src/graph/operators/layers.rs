@@ -19,7 +19,8 @@ pub fn compile(args: Args) -> Result<Option<Kernel>, GraphError> {
             let x = args.tensor(0)?;
             let [weight, bias] = [args.tensor_or_none(1)?, args.tensor_or_none(2)?];
             let [mean, var] = [args.tensor_or_none(3)?, args.tensor_or_none(4)?];
-            let (momentum, eps) = (args.float_or(5, 0.1)?, args.float_or(6, 1e-5)?);
+            // Whether it trains, at 5, is decided as it runs.
+            let (momentum, eps) = (args.float_or(6, 0.1)?, args.float_or(7, 1e-5)?);
             kernel(move |v, mode| {
                 let [weight, bias, mean, var] = [weight, bias, mean, var].map(|value| value.map(|value| v.get(value)));
                 // Without running statistics the batch's own are used in both modes.
