@@ -65,24 +65,19 @@ impl Design {
                         "its batch size is fixed at {batch}; export it with `dynamic_shapes=({{0: torch.export.Dim.AUTO}},)`"
                     ));
                 }
-                let (height, width) = (height.or(width), width.or(height));
+                let side = height.or(width).unwrap_or(asked.size);
+                let (height, width) = (height.unwrap_or(side), width.unwrap_or(side));
                 if height != width {
-                    return wrong(format!("it takes pictures of {height:?} x {width:?} pixels, and only square ones are made"));
+                    return wrong(format!("it takes pictures of {height} x {width} pixels, and only square ones are made"));
                 }
-                match height {
-                    Some(fixed) if size_given && fixed != asked.size => {
-                        return wrong(format!("it takes pictures of {fixed} pixels, not {size}: leave `image-size` out"));
-                    }
-                    _ => {}
+                if size_given && side != asked.size {
+                    return wrong(format!("it takes pictures of {side} pixels, not {size}: leave `image-size` out"));
                 }
-                if !matches!(channels, Some(1 | 3)) {
-                    return wrong(format!("it takes {channels:?} channels, and pictures have 1 or 3"));
+                let channels = channels.unwrap_or(asked.channels);
+                if !matches!(channels, 1 | 3) {
+                    return wrong(format!("it takes {channels} channels, and pictures have 1 or 3"));
                 }
-                Ok(Shape {
-                    channels: channels.unwrap_or(3),
-                    size: height.unwrap_or(asked.size),
-                    outputs: exported.outputs.unwrap_or(asked.outputs),
-                })
+                Ok(Shape { channels, size: side, outputs: exported.outputs.unwrap_or(asked.outputs) })
             }
         }
     }

@@ -31,17 +31,24 @@ pub struct Diagnosis {
 }
 
 impl Diagnosis {
-    /// Balanced accuracy that the fixes start from; see [`start`].
+    /// Balanced accuracy that the fixes start from: where the first fix's own experiment began, which may have more seeds than the symptom.
     pub fn start(&self) -> Option<Real> {
-        start(self.symptom.as_ref(), &self.verdicts, &self.fixes)
+        let first = self.fixes.first().and_then(|fix| self.verdicts.iter().find(|verdict| verdict.check == fix.check));
+        let own = first.and_then(|verdict| verdict.effect.as_ref()).filter(|effect| effect.with.is_empty());
+        own.map(|effect| effect.before).or(self.symptom.as_ref().map(|symptom| symptom.balanced_accuracy))
+    }
+
+    /// Whether the fixes' accuracies are those on a few samples learned by heart.
+    pub fn by_heart(&self) -> bool {
+        self.verdicts.iter().any(|verdict| verdict.decided_by(Criterion::ByHeart))
     }
 }
 
-/// Balanced accuracy that the fixes start from: where the first fix's own experiment began, which may have more seeds than the symptom.
-pub fn start(symptom: Option<&Symptom>, verdicts: &[Verdict], fixes: &[Fix]) -> Option<Real> {
-    let first = fixes.first().and_then(|fix| verdicts.iter().find(|verdict| verdict.check == fix.check));
-    let own = first.and_then(|verdict| verdict.effect.as_ref()).filter(|effect| effect.with.is_empty());
-    own.map(|effect| effect.before).or(symptom.map(|symptom| symptom.balanced_accuracy))
+impl Verdict {
+    /// Whether it is a finding that rests on that criterion.
+    pub fn decided_by(&self, criterion: Criterion) -> bool {
+        self.status.is_finding() && self.effect.as_ref().is_some_and(|effect| effect.decided_by == criterion)
+    }
 }
 
 /// The job in the report.

@@ -173,18 +173,16 @@ pub fn build(design: &Design, treatment: &Treatment, shape: Shape, device: Devic
 
     let (mut network, fresh) = seeded(seed, || {
         let mut network = Network::new(graph, device)?;
+        let given = if let Design::Exported(exported) = design { &exported.parameters[..] } else { &[] };
         if let Design::Exported(exported) = design {
             network.set_buffers(&exported.buffers)?;
-            for (index, values) in exported.parameters.iter().enumerate() {
-                if network.graph().parameters[index].fill == Fill::Stored {
-                    network.set_parameter(index, values)?;
-                }
-            }
         }
-        let fresh: Vec<Tensor> = copies(&network)?;
-        if let Design::Exported(exported) = design {
-            for (index, values) in exported.parameters.iter().enumerate() {
-                network.set_parameter(index, values)?;
+        // Where it is not known how the user's code draws a parameter, its fresh values are the given ones.
+        let mut fresh: Vec<Tensor> = copies(&network)?;
+        for (index, values) in given.iter().enumerate() {
+            network.set_parameter(index, values)?;
+            if network.graph().parameters[index].fill == Fill::Stored {
+                fresh[index] = values.shallow_clone();
             }
         }
         initialize(&mut network, recipe.model.init)?;

@@ -7,7 +7,7 @@ use nanprobe_checks::progress::{LEARNS, way};
 use nanprobe_checks::recipe::matches;
 use nanprobe_checks::{AnyCheck, Evidence, Judgement, Location, Outcome, Real, Severity};
 
-use crate::diagnosis::{Criterion, Diagnosis, Effect, Fix, JobReport, RunReport, SCHEMA, Status, Symptom, Verdict, start};
+use crate::diagnosis::{Criterion, Diagnosis, Effect, Fix, JobReport, RunReport, SCHEMA, Status, Symptom, Verdict};
 use crate::experiment;
 
 /// A check and its answer to the evidence.
@@ -33,14 +33,14 @@ pub fn rank(evidence: &Evidence, judged: &[Judged], outcome: &experiment::Outcom
             let gone =
                 mended.iter().any(|j| j.check.name() == verdict.check && matches!(j.outcome, Outcome::Judged(Judgement::Clear { .. })));
             // What only makes it learn sooner stands beside what makes it learn.
-            let alternative = verdict.status == Status::Confirmed && !decided_by(verdict, Criterion::Speed);
+            let alternative = verdict.status == Status::Confirmed && !verdict.decided_by(Criterion::Speed);
             if !own && ((verdict.status.is_finding() && (gone || alternative)) || (verdict.status == Status::Harmless && gone)) {
                 verdict.explained_by = Some((*first).to_owned());
             }
         }
     }
 
-    let by_heart = verdicts.iter().any(|(verdict, _)| decided_by(verdict, Criterion::ByHeart));
+    let by_heart = verdicts.iter().any(|(verdict, _)| verdict.decided_by(Criterion::ByHeart));
     let mends = !by_heart && outcome.path.last().is_some_and(|step| learns(step.accuracy, evidence));
     // A guess that nobody needs once the training learns was never a finding.
     let guess = |name: &str| nanprobe_checks::find(name).is_some_and(AnyCheck::guesses);
@@ -78,8 +78,9 @@ pub fn rank(evidence: &Evidence, judged: &[Judged], outcome: &experiment::Outcom
             Fix { check: step.check.to_owned(), remedy, accuracy: Real(step.accuracy) }
         })
         .collect();
-    let headline = headline(evidence, symptom.as_ref(), &verdicts, &fixes, &run);
-    Diagnosis { schema: SCHEMA.to_owned(), headline, symptom, verdicts, fixes, job: evidence.get::<Job>().map(JobReport::of), run }
+    let job = evidence.get::<Job>().map(JobReport::of);
+    let diagnosis = Diagnosis { schema: SCHEMA.to_owned(), headline: String::new(), symptom, verdicts, fixes, job, run };
+    Diagnosis { headline: headline(evidence, &diagnosis), ..diagnosis }
 }
 
 fn verdict(judged: &Judged, evidence: &Evidence, outcome: &experiment::Outcome) -> Verdict {
@@ -132,10 +133,6 @@ fn in_source(location: Location, evidence: &Evidence) -> Location {
         Some(module) if location.file.is_none() => Location { file: module.file.clone(), line: module.line, ..location },
         _ => location,
     }
-}
-
-fn decided_by(verdict: &Verdict, criterion: Criterion) -> bool {
-    verdict.status.is_finding() && verdict.effect.as_ref().is_some_and(|effect| effect.decided_by == criterion)
 }
 
 /// Where learning takes more than this many times the steps, that is more than a note. Ours.
@@ -193,13 +190,14 @@ fn percent(share: f64) -> String {
     format!("{:.0}%", 100.0 * share)
 }
 
-fn headline(evidence: &Evidence, symptom: Option<&Symptom>, verdicts: &[Verdict], fixes: &[Fix], run: &RunReport) -> String {
-    let top = verdicts.iter().find(|verdict| verdict.rank == Some(1));
-    match (symptom, top, fixes) {
-        (Some(symptom), Some(top), [.., last]) if fixes[0].check == top.check => {
+fn headline(evidence: &Evidence, diagnosis: &Diagnosis) -> String {
+    let Diagnosis { symptom, verdicts, fixes, run, .. } = diagnosis;
+    let (symptom, top) = (symptom.as_ref(), verdicts.iter().find(|verdict| verdict.rank == Some(1)));
+    match (symptom, top, &fixes[..]) {
+        (Some(_), Some(top), [.., last]) if fixes[0].check == top.check => {
             let what = if fixes.len() == 1 { "Fix 1 thing".to_owned() } else { format!("Fix {} things", fixes.len()) };
-            let exam = if decided_by(top, Criterion::ByHeart) { "of a few samples learned by heart" } else { "in this probe" };
-            let before = start(Some(symptom), verdicts, fixes).map_or_else(String::new, |before| percent(before.0));
+            let exam = if diagnosis.by_heart() { "of a few samples learned by heart" } else { "in this probe" };
+            let before = diagnosis.start().map_or_else(String::new, |before| percent(before.0));
             format!("{what}: {before} -> {} {exam}. First: {} ({})", percent(last.accuracy.0), top.remedy, top.check)
         }
         // A symptom beside a training that learns is in the table; it is no headline.
@@ -214,7 +212,7 @@ fn headline(evidence: &Evidence, symptom: Option<&Symptom>, verdicts: &[Verdict]
             Some(problem) => format!("Not enough could be measured: {problem}"),
             None => "Not enough was measured to say what the training does".to_owned(),
         },
-        (Some(symptom), Some(top), _) if decided_by(top, Criterion::Speed) && top.severity == Some(Severity::Warning) => format!(
+        (Some(symptom), Some(top), _) if top.decided_by(Criterion::Speed) && top.severity == Some(Severity::Warning) => format!(
             "The model learns, {} held-out accuracy, and takes more steps for it than it needs: {} ({})",
             percent(symptom.accuracy.0),
             top.remedy,

@@ -1,5 +1,6 @@
 //! The one training loop, and what it needs: samples, a sampler, a criterion, an optimizer, a score.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
@@ -9,6 +10,7 @@ use nanprobe_checks::recipe::{Loss, Normalize, OptimizerKind, OptimizerRecipe, R
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
+use rayon::prelude::*;
 use tch::{COptimizer, Device, Kind, Reduction, Tensor, no_grad};
 
 use crate::graph::{GraphError, Mode, Network};
@@ -197,6 +199,19 @@ impl Samples {
         &self.pixels
     }
 
+    /// A digest of each sample's pixels: of a few thousand pictures no two that differ have the same 128 bits.
+    pub fn digests(&self) -> Result<Vec<(u64, u64)>, GraphError> {
+        let pixels = Vec::<u8>::try_from(self.pixels.f_flatten(0, -1)?)?;
+        let with = |key: u8, picture: &[u8]| {
+            let mut hasher = DefaultHasher::new();
+            key.hash(&mut hasher);
+            picture.hash(&mut hasher);
+            hasher.finish()
+        };
+        let size = (pixels.len() / self.len().max(1)).max(1);
+        Ok(pixels.par_chunks(size).map(|picture| (with(0, picture), with(1, picture))).collect())
+    }
+
     /// The same samples, sharing memory.
     #[must_use]
     pub fn shallow_clone(&self) -> Self {
@@ -232,6 +247,11 @@ impl Samples {
         let shift = column(affine.iter().map(|a| a.1 as f32).collect())?;
         Ok((pixels.f_mul(&scale)?.f_add(&shift)?, labels))
     }
+}
+
+/// `count` indices below `total`, evenly spaced.
+pub fn spread(count: usize, total: usize) -> Vec<i64> {
+    (0..count).map(|i| (i * total / count) as i64).collect()
 }
 
 /// In which order samples come.
@@ -344,9 +364,8 @@ const EVALUATION_BATCH: usize = 128;
 
 /// Takes batch norm's statistics anew from a batch of the samples, spread over them.
 pub fn calibrate(network: &Network, samples: &Samples, recipe: &Recipe) -> Result<(), GraphError> {
-    let count = EVALUATION_BATCH.min(samples.len());
-    let spread: Vec<i64> = (0..count).map(|i| (i * samples.len() / count) as i64).collect();
-    let (inputs, _) = samples.batch(&spread, recipe.normalize)?;
+    let indices = spread(EVALUATION_BATCH.min(samples.len()), samples.len());
+    let (inputs, _) = samples.batch(&indices, recipe.normalize)?;
     no_grad(|| network.forward(&inputs, Mode::Calibrate, None)).map(drop)
 }
 

@@ -91,14 +91,18 @@ fn compare(path: &Path, oracle: &HashMap<String, Tensor>, timed: usize) -> Resul
     criterion(Loss::CrossEntropy, &logits, &labels.get(0)).map_err(text)?.backward();
     let gradients: HashMap<&str, &Tensor> = oracle.iter().filter_map(|(name, t)| Some((name.strip_prefix("grad/")?, t))).collect();
     let largest = gradients.values().map(|g| g.abs().max().double_value(&[])).fold(0.0, f64::max);
+    let listed = names(fresh.graph());
+    if let Some(missing) = gradients.keys().find(|name| !listed.contains(name)) {
+        return Err(format!("no parameter `{missing}`, of which PyTorch has the gradient"));
+    }
     let mut gradient = (0.0, String::new());
-    for (name, ours) in names(fresh.graph()).into_iter().zip(fresh.parameters()) {
+    for (name, ours) in listed.into_iter().zip(fresh.parameters()) {
         let difference = match (gradients.get(name), ours.grad()) {
             (Some(theirs), grad) if grad.defined() => relative(&grad, theirs, 1e-3 * largest),
             (None, grad) if !grad.defined() => 0.0,
             _ => f64::INFINITY,
         };
-        if difference > gradient.0 {
+        if difference.is_nan() || difference > gradient.0 {
             gradient = (difference, name.to_owned());
         }
     }
@@ -113,11 +117,13 @@ fn compare(path: &Path, oracle: &HashMap<String, Tensor>, timed: usize) -> Resul
         optimizer.step()?;
         Ok(loss.double_value(&[]))
     };
-    let mut loss: f64 = 0.0;
+    let mut losses = Vec::new();
     for index in 0..inputs.size()[0] {
         let theirs = oracle["losses"].double_value(&[index]);
-        loss = loss.max((step(index).map_err(text)? - theirs).abs() / theirs.abs());
+        losses.push((step(index).map_err(text)? - theirs).abs() / theirs.abs());
     }
+    // A largest difference that no NaN hides behind.
+    let loss = losses.into_iter().fold(0.0, |worst: f64, d| if d.is_nan() || d > worst { d } else { worst });
     let mut seconds = Vec::new();
     for _ in 0..timed {
         let start = Instant::now();

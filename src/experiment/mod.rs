@@ -112,7 +112,8 @@ impl Outcome {
     pub fn of_learning_by_heart(&mut self) {
         for decision in &mut self.decisions {
             match &mut decision.effect {
-                Some(effect) if matches!(decision.status, Status::Confirmed | Status::Contributing) => {
+                // What is only learned by heart sooner says nothing either.
+                Some(effect) if decision.status < Status::Suspected && effect.decided_by == Criterion::HeldOut => {
                     effect.decided_by = Criterion::ByHeart;
                 }
                 _ => decision.effect = None,
@@ -122,7 +123,7 @@ impl Outcome {
     }
 }
 
-/// Tries the suspects' remedies on top of `base`, whose runs are `baseline`. `suspects` come most suspicious first.
+/// Tries the suspects' remedies on top of `base`, whose runs are `baseline`. `suspects` come worst first.
 pub fn experiment(base: &[Remedy], baseline: &[TrainingRun], suspects: &[Suspect], most_seeds: usize, train: Trainer) -> Outcome {
     let tried = &suspects[..suspects.len().min(MOST_SUSPECTS)];
     let mut arms = Arms::new(base, baseline, tried, most_seeds, train);
@@ -183,7 +184,7 @@ fn path(before: f64, all: Option<f64>, decisions: &[Decision], alone: &[Option<E
     let strongest = left.iter().copied().max_by(|a, b| reached(*a).total_cmp(&reached(*b)));
     let noise = strongest.and_then(|i| decisions[i].effect.as_ref()).map_or(TOLERANCE, |e| (e.interval.high - e.interval.low) / 2.0);
     let noise = noise.clamp(TOLERANCE, MOST_NOISE);
-    // Among those that cannot be told apart the most suspicious comes first: the sort keeps the given order.
+    // Among those that cannot be told apart the worst comes first, then the earlier cause: the sort keeps the given order.
     let top = strongest.map_or(0.0, reached);
     left.sort_by_key(|&i| ((top - reached(i)) / noise) as i64);
     let best = all.unwrap_or(0.0).max(top);

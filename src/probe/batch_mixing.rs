@@ -6,6 +6,7 @@ use tch::{Tensor, no_grad};
 use super::{Lab, ProbeError};
 use crate::graph::{GraphError, Mode, Network, Output};
 use crate::model::scalar;
+use crate::train::spread;
 
 /// Samples in the batch: the first stays, the others are replaced.
 const SAMPLES: usize = 4;
@@ -17,7 +18,7 @@ pub fn measure(lab: &Lab) -> Result<BatchMixing, ProbeError> {
     let network = lab.model(0)?.network;
     let count = lab.train.len().min(2 * SAMPLES - 1);
     let samples = count.div_ceil(2);
-    let chosen = super::lab::spread(count, lab.train.len());
+    let chosen = spread(count, lab.train.len());
     let (one, other): (Vec<i64>, Vec<i64>) = (chosen[..samples].to_vec(), [&chosen[..1], &chosen[count - (samples - 1)..]].concat());
     let traces = [one, other].map(|indices| {
         let (inputs, _) = lab.train.batch(&indices, lab.recipe().normalize)?;

@@ -1,7 +1,6 @@
 //! The pixels as the network receives them.
 
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 use nanprobe_checks::evidence::{ChannelStatistics, InputStatistics};
 use tch::{Kind, Tensor};
@@ -9,6 +8,7 @@ use tch::{Kind, Tensor};
 use super::{Lab, ProbeError};
 use crate::graph::GraphError;
 use crate::model::{real, scalar};
+use crate::train::{Samples, spread as evenly};
 
 /// Enough for stable channel statistics, and little memory at 224 px.
 const SAMPLES: usize = 256;
@@ -16,11 +16,9 @@ const SAMPLES: usize = 256;
 pub fn measure(lab: &Lab) -> Result<InputStatistics, ProbeError> {
     let total = lab.train.len();
     let count = total.min(SAMPLES);
-    let indices = super::lab::spread(count, total);
+    let indices = evenly(count, total);
     let (inputs, _) = lab.train.batch(&indices, lab.recipe().normalize)?;
     let channels = (0..inputs.size()[1]).map(|c| channel(&inputs.f_select(1, c)?)).collect::<Result<_, GraphError>>()?;
-    let pixels =
-        lab.train.pixels().f_index_select(0, &Tensor::f_from_slice(&indices).map_err(GraphError::from)?).map_err(GraphError::from)?;
     let (between_samples, constant_share, non_finite_share) = spread(&inputs)?;
     Ok(InputStatistics {
         samples: count as u64,
@@ -28,7 +26,7 @@ pub fn measure(lab: &Lab) -> Result<InputStatistics, ProbeError> {
         channels,
         between_samples: between_samples.into(),
         constant_share: constant_share.into(),
-        most_common_share: most_common_share(&pixels)?.into(),
+        most_common_share: most_common_share(&lab.train.chosen(&indices)?)?.into(),
         non_finite_share: non_finite_share.into(),
     })
 }
@@ -51,14 +49,11 @@ fn spread(inputs: &Tensor) -> Result<(f64, f64, f64), GraphError> {
     Ok((between, constant, 1.0 - finite))
 }
 
-fn most_common_share(pixels: &Tensor) -> Result<f64, GraphError> {
-    let mut counts: HashMap<u64, u64> = HashMap::new();
-    let count = pixels.size()[0];
-    for index in 0..count {
-        let sample = Vec::<u8>::try_from(pixels.f_select(0, index)?.f_flatten(0, -1)?)?;
-        let mut hasher = DefaultHasher::new();
-        sample.hash(&mut hasher);
-        *counts.entry(hasher.finish()).or_default() += 1;
+/// The share of samples that the commonest picture has.
+fn most_common_share(samples: &Samples) -> Result<f64, GraphError> {
+    let mut counts: HashMap<(u64, u64), u64> = HashMap::new();
+    for digest in samples.digests()? {
+        *counts.entry(digest).or_default() += 1;
     }
-    Ok(counts.values().max().copied().unwrap_or(0) as f64 / count.max(1) as f64)
+    Ok(counts.values().max().copied().unwrap_or(0) as f64 / samples.len().max(1) as f64)
 }

@@ -14,7 +14,7 @@ use crate::data::{self, Images, Listing, SubsetOptions};
 use crate::design::Design;
 use crate::graph::GraphError;
 use crate::model::{Model, Treatment, build};
-use crate::train::Samples;
+use crate::train::{Samples, spread};
 use crate::zoo::Shape;
 
 /// Samples to learn by heart: CS231n takes 20; a full batch costs the same.
@@ -186,11 +186,6 @@ impl Lab {
     pub fn spread(&self, count: usize) -> Vec<i64> {
         spread(count.min(self.held_out.len()), self.held_out.len())
     }
-}
-
-/// `count` indices below `total`, evenly spaced.
-pub fn spread(count: usize, total: usize) -> Vec<i64> {
-    (0..count).map(|i| (i * total / count) as i64).collect()
 }
 
 fn samples(images: &Images, classes: usize, device: Device) -> Result<Samples, GraphError> {

@@ -4,12 +4,12 @@ use nanprobe_checks::evidence::Memorise;
 use nanprobe_checks::recipe::{Loss, Recipe};
 use tch::{Tensor, no_grad};
 
-use super::lab::{BY_HEART, spread};
+use super::lab::BY_HEART;
 use super::{Lab, ProbeError};
 use crate::graph::knowledge::{output_function, trailing_activations};
 use crate::graph::{GraphError, Mode};
 use crate::model::scalar;
-use crate::train::{Sampler, criterion, predictions, train};
+use crate::train::{Sampler, criterion, predictions, spread, train};
 
 pub fn measure(lab: &Lab) -> Result<Memorise, ProbeError> {
     let recipe = Recipe { shuffle: false, batch_size: BY_HEART, ..lab.recipe().clone() };

@@ -263,11 +263,6 @@ pub enum OutputSpec {
         /// Its name in the graph.
         arg: Argument,
     },
-    /// The loss.
-    LossOutput {
-        /// Its name in the graph.
-        arg: TensorName,
-    },
     /// A buffer's new value.
     BufferMutation {
         /// Its name in the graph.

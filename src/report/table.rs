@@ -79,7 +79,8 @@ fn fixes(page: &mut Page, diagnosis: &Diagnosis) {
     }
     let path: Vec<String> =
         diagnosis.start().into_iter().chain(diagnosis.fixes.iter().map(|fix| fix.accuracy)).map(|share| percent(share.0)).collect();
-    page.fact("fix path", Tone::Good, &format!("{} balanced accuracy", path.join(" -> ")));
+    let of = if diagnosis.by_heart() { "of a few samples learned by heart" } else { "balanced accuracy" };
+    page.fact("fix path", Tone::Good, &format!("{} {of}", path.join(" -> ")));
     for (i, fix) in diagnosis.fixes.iter().enumerate() {
         page.step(i + 1, &fix.remedy);
     }

@@ -20,7 +20,7 @@ describe! {
     /// sorted by class or a strong imbalance, rather than to a task too hard.
     ///
     /// ## What to do
-    /// It is a symptom: mend the causes ranked above it. Print `confusion_matrix(labels, predictions)` and the logits of a few
+    /// It is a symptom: mend the other findings first. Print `confusion_matrix(labels, predictions)` and the logits of a few
     /// samples: equal logits mean a dead network; logits that differ by sample but favour one class, an imbalance or a bias.
     ///
     /// ## False alarms
@@ -102,7 +102,7 @@ impl Check for CollapsedPredictions {
             fix: if lags {
                 "train longer before `model.eval()`: batch norm's running statistics lag behind (`momentum`, batch size)"
             } else {
-                "mend the causes ranked above; print `confusion_matrix(labels, predictions)` and some logits"
+                "mend the other findings first; print `confusion_matrix(labels, predictions)` and some logits"
             }
             .to_owned(),
             remedy: None,

@@ -84,6 +84,7 @@ impl Exported {
         let scope = reader.inputs(&file).map_err(wrong)?;
         let graph = &file.program.graph_module.graph;
         let scope = reader.nodes(graph, scope, false, 0).map_err(wrong)?;
+        writes_in_place(&file).map_err(wrong)?;
         let input = user_input(&file).map_err(wrong)?;
         let output = user_output(&file).map_err(wrong)?;
         reader.graph.output = scope.tensor(output).map_err(wrong)?;
@@ -127,6 +128,18 @@ fn user_input(file: &pt2::Exported) -> Result<&str, String> {
         [one] => Ok(one),
         [] => Err("it takes no tensor".to_owned()),
         ref several => Err(format!("it takes {} tensors ({}), and one of pictures is given", several.len(), several.join(", "))),
+    }
+}
+
+/// A program that was decomposed gives its buffers' new values beside its output instead of writing them in place.
+fn writes_in_place(file: &pt2::Exported) -> Result<(), String> {
+    let mutated = file.program.graph_module.signature.output_specs.iter().find_map(|spec| match spec {
+        OutputSpec::BufferMutation { buffer_name, .. } => Some(buffer_name),
+        _ => None,
+    });
+    match mutated {
+        None => Ok(()),
+        Some(buffer) => Err(format!("it was decomposed: the new value of `{buffer}` is an output; save it without `run_decompositions`")),
     }
 }
 

@@ -4,13 +4,16 @@ use std::collections::HashMap;
 
 use crate::graph::SourceLine;
 
+/// What torch writes for nodes that it inserted itself.
+const NO_MODULE: &str = "_empty_nn_module_stack_from_metadata_hook";
+
 /// Path and class of the innermost module: the last of `nn_module_stack`'s entries `key,path,class;...`.
 pub(super) fn module(metadata: &HashMap<String, String>) -> (String, String) {
     let stack = metadata.get("nn_module_stack").map_or("", String::as_str);
     let last = stack.rsplit(';').next().unwrap_or_default();
     let mut parts = last.splitn(3, ',').skip(1);
     let (path, class) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-    if class.starts_with('_') || path.starts_with('_') { (String::new(), String::new()) } else { (path.to_owned(), class.to_owned()) }
+    if class == NO_MODULE { (String::new(), String::new()) } else { (path.to_owned(), class.to_owned()) }
 }
 
 /// The last frame of a stack trace that is the user's own and not an installed package's.
@@ -46,6 +49,10 @@ mod tests {
     fn the_innermost_module_is_the_last_of_its_stack() {
         let stack = "L__self__,,__main__.Net;L__self__layer1_0_conv1,layer1.0.conv1,torch.nn.modules.conv.Conv2d";
         assert_eq!(module(&metadata("nn_module_stack", stack)), ("layer1.0.conv1".to_owned(), "torch.nn.modules.conv.Conv2d".to_owned()));
+        let hidden = "L__self__,,__main__.Net;L__self___conv_stem,_conv_stem,__main__._Conv";
+        assert_eq!(module(&metadata("nn_module_stack", hidden)), ("_conv_stem".to_owned(), "__main__._Conv".to_owned()));
+        let inserted = [NO_MODULE; 3].join(",");
+        assert_eq!(module(&metadata("nn_module_stack", &inserted)), (String::new(), String::new()));
         assert_eq!(module(&HashMap::new()), (String::new(), String::new()));
     }
 }

@@ -34,8 +34,10 @@ const VERSION: &[u8] = b"10\n";
 #[derive(Clone, Copy)]
 enum Given {
     Value(Value),
-    /// Whether the model trains.
-    Training,
+    /// Whether values are dropped.
+    Dropping,
+    /// Whether the batch's statistics are used.
+    BatchStatistics,
     /// A probability while it trains, nothing while it does not.
     WhileTraining(f64),
 }
@@ -161,10 +163,17 @@ struct Call<'a> {
 impl Call<'_> {
     fn argument(&mut self, position: usize, keyword: Option<&str>, arg: &Arg) -> Result<String, GraphError> {
         match (keyword, arg) {
-            (Some("train" | "training"), Arg::Bool(_)) => Ok(self.parameter(Given::Training, "bool")),
+            (Some("train"), Arg::Bool(_)) => Ok(self.parameter(Given::Dropping, "bool")),
+            // Without running statistics there are only the batch's.
+            (Some("training"), Arg::Bool(_)) if self.keeps_statistics() => Ok(self.parameter(Given::BatchStatistics, "bool")),
             (Some("dropout_p" | "dropout"), Arg::Float(p)) if *p > 0.0 => Ok(self.parameter(Given::WhileTraining(*p), "float")),
             _ => self.literal(position, arg),
         }
+    }
+
+    fn keeps_statistics(&self) -> bool {
+        let mean = self.node.keywords.iter().position(|keyword| keyword == "running_mean");
+        mean.is_none_or(|place| self.node.args[place] != Arg::None)
     }
 
     fn literal(&mut self, position: usize, arg: &Arg) -> Result<String, GraphError> {
@@ -233,8 +242,8 @@ fn equation(text: &str) -> bool {
 
 fn argument(given: Given, values: &Values, mode: Mode) -> Result<IValue, TchError> {
     Ok(match given {
-        // As for batch norm: its statistics are the batch's unless it is evaluated.
-        Given::Training => IValue::Bool(mode != Mode::Evaluate),
+        Given::Dropping => IValue::Bool(mode == Mode::Train),
+        Given::BatchStatistics => IValue::Bool(mode != Mode::Evaluate),
         Given::WhileTraining(p) => IValue::Double(if mode == Mode::Train { p } else { 0.0 }),
         Given::Value(Value::Node(node)) => match values.slot(node) {
             Slot::Tensor(tensor) => IValue::Tensor(tensor.shallow_clone()),
