@@ -25,9 +25,9 @@ pub(super) fn place(metadata: &HashMap<String, String>) -> Option<SourceLine> {
     });
     let frames: Vec<SourceLine> = frames.filter(|frame| frame.file != "torch/fx/passes/runtime_assert.py").collect();
     let own = |frame: &&SourceLine| !["site-packages/", "dist-packages/"].iter().any(|installed| frame.file.contains(installed));
-    // A model out of a package has no line of the user's: then its own, not torch's.
+    // A model out of a package has no line of the user's: then its own. torch's lines help nobody: in an `nn.Sequential` there are no others.
     let models = |frame: &&SourceLine| !frame.file.contains("/torch/");
-    frames.iter().rev().find(own).or_else(|| frames.iter().rev().find(models)).or(frames.last()).cloned()
+    frames.iter().rev().find(own).or_else(|| frames.iter().rev().find(models)).cloned()
 }
 
 #[cfg(test)]
@@ -42,6 +42,10 @@ mod tests {
     fn a_node_belongs_to_the_users_innermost_line() {
         let trace = "File \"train.py\", line 40, in forward\n    x = self.body(x)\n  File \"/home/me/model.py\", line 9, in forward\n    x=torch.relu(x)\n  File \"/venv/lib/python3.11/site-packages/torch/nn/modules/conv.py\", line 565, in forward\n    return f";
         assert_eq!(place(&metadata("stack_trace", trace)), Some(SourceLine { file: "/home/me/model.py".to_owned(), line: 9 }));
+        let package = "File \"/venv/lib/python3.11/site-packages/timm/models/vit.py\", line 3, in forward\n  File \"/venv/lib/python3.11/site-packages/torch/nn/modules/conv.py\", line 5, in forward";
+        assert_eq!(place(&metadata("stack_trace", package)).map(|source| source.line), Some(3));
+        let torch = "File \"/venv/lib/python3.11/site-packages/torch/nn/modules/activation.py\", line 1821, in forward";
+        assert_eq!(place(&metadata("stack_trace", torch)), None);
         assert_eq!(place(&metadata("stack_trace", "nothing like it")), None);
     }
 
