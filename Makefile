@@ -29,12 +29,11 @@ test: setup-tests fast engine ## run all tests
 
 fast: ## run the tests that need neither PyTorch nor Python
 	@echo "==> tests without the engine"
-	@$(CARGO) test --no-fail-fast -p nanprobe-checks
 	@$(CARGO) test --no-fail-fast --no-default-features
 
 engine: setup-tests
 	@echo "==> tests with the engine (in the release build that the demo uses)"
-	@$(CARGO) test --no-fail-fast --release
+	@$(CARGO) test --no-fail-fast --release -p nanprobe
 
 bench: setup-tests ## compare step time and image decoding with PyTorch and Pillow
 	@echo "==> benchmarks"

@@ -2,7 +2,7 @@
 //! strength that grows with the fault.
 //!
 //! `healthy.jsonl` is the starting point: small-cnn on Fashion-MNIST classes 0 and 6, SGD at 0.05, three seeds of 60 steps,
-//! measured with PyTorch 2.13; what concerns files, labels and the sweep is written by hand.
+//! measured with PyTorch 2.13; what concerns files, labels, modes, references and the sweep is written by hand.
 
 use std::collections::BTreeMap;
 
@@ -89,33 +89,42 @@ impl Draws {
     }
 }
 
-/// Fields that may be null, and what stands there otherwise.
-const OPTIONAL: [(&str, f64); 4] = [("reference_std", 0.1), ("update_ratio", 1e-9), ("uninformed", 2.3), ("diverges", 0.5)];
+/// Fields of measurements that may be null, and what stands there otherwise.
+const OPTIONAL: [(&str, &str, f64); 4] = [
+    ("parameters", "reference_std", 0.1),
+    ("training", "update_ratio", 1e-9),
+    ("initial-loss", "uninformed", 2.3),
+    ("learning-rate-sweep", "diverges", 0.5),
+];
+
+/// Lists of a fixed length.
+const FIXED: [&str; 2] = ["input", "momentum"];
 
 /// Words that stand for one another in the same place.
-const WORDS: [&[&str]; 5] = [
+const WORDS: [&[&str]; 6] = [
     &["layer", "norm", "relu", "sigmoid", "tanh", "other-activation"],
     &["weight", "bias", "norm-weight", "norm-bias", "other"],
     &["cross-entropy", "nll", "bce-with-logits", "bce", "mse"],
     &["input", "parameter", "forward", "loss", "backward"],
     &["none", "unit", "imagenet"],
+    &["train", "eval"],
 ];
 
 /// Replaces some leaves of a measurement by other values of their kind, and shortens some lists.
-fn disturb(key: &str, value: &mut Value, draws: &mut Draws) {
-    if let Some((_, present)) = OPTIONAL.iter().find(|(name, _)| *name == key) {
+fn disturb(measurement: &str, key: &str, value: &mut Value, draws: &mut Draws) {
+    if let Some((.., present)) = OPTIONAL.iter().find(|(of, name, _)| (*of, *name) == (measurement, key)) {
         *value = draws.pick(&[Value::Null, json!(present), value.clone(), json!("nan"), json!(0.0)]);
         return;
     }
     match value {
         Value::Array(items) => {
             let shortened = [0, 1, items.len(), items.len(), items.len()];
-            items.truncate(if key == "input" { 3 } else { draws.pick(&shortened) });
+            items.truncate(if FIXED.contains(&key) { items.len() } else { draws.pick(&shortened) });
             for item in items {
-                disturb(key, item, draws);
+                disturb(measurement, key, item, draws);
             }
         }
-        Value::Object(fields) => fields.iter_mut().for_each(|(key, field)| disturb(key, field, draws)),
+        Value::Object(fields) => fields.iter_mut().for_each(|(key, field)| disturb(measurement, key, field, draws)),
         _ if draws.below(4) > 0 => {}
         Value::Bool(flag) => *flag = !*flag,
         Value::Number(number) if number.is_f64() => {
@@ -145,11 +154,17 @@ fn disturbed(seed: u64) -> Measured {
         functions.as_array().unwrap().iter().map(trailing).collect::<Vec<_>>()
     });
     measured.get_mut("logits").unwrap()["trailing"] = json!(draws.pick(&functions));
+    set(
+        &mut measured,
+        "identical-samples",
+        "/conflicting",
+        &json!(draws.pick(&[vec![], (0..5).collect(), (0..300).collect::<Vec<u64>>()])),
+    );
     measured.retain(|_, _| draws.below(8) > 0);
     for (measurement, value) in &mut measured {
         if draws.below(3) > 0 {
             draws.real = measurement != "job";
-            disturb(measurement, value, draws);
+            disturb(measurement, "", value, draws);
         }
     }
     measured
@@ -214,7 +229,7 @@ fn scale(measured: &mut Measured, measurement: &str, pointer: &str, factor: f64)
     set(measured, measurement, pointer, &json!(value * factor));
 }
 
-const FAULTS: [(&str, Fault); 16] = [
+const FAULTS: [(&str, Fault); 19] = [
     ("unshuffled-batches", |m, x| set(m, "batch-labels", "/dominance", &json!(0.57 + 0.43 * x))),
     ("class-imbalance", |m, x| set(m, "class-counts", "/classes/0/listed", &json!((6000.0 * 1000_f64.powf(x)) as u64))),
     ("unreadable-images", |m, x| set(m, "unreadable-files", "/failed", &json!((1200.0 * x) as u64))),
@@ -240,6 +255,16 @@ const FAULTS: [(&str, Fault); 16] = [
     ("exploding-gradient", |m, x| scale(m, "gradients", "/total_norm", 1e9_f64.powf(x))),
     ("learning-rate-too-low", |m, x| set(m, "learning-rate-sweep", "/current", &json!(0.05 * 1e-8_f64.powf(x)))),
     ("learning-rate-too-high", |m, x| set(m, "learning-rate-sweep", "/current", &json!(0.05 * 1e4_f64.powf(x)))),
+    ("conflicting-labels", |m, x| set(m, "identical-samples", "/conflicting", &json!((0..(1200.0 * x) as u64).collect::<Vec<_>>()))),
+    ("train-eval-mismatch", |m, x| {
+        let wrong = (162.0 * x) as u64;
+        set(m, "calibration", "/kept/confusion", &json!([[162 - wrong, 36 + wrong], [33, 169]]));
+    }),
+    ("weights-not-loaded", |m, x| {
+        for tensor in 0..3 {
+            set(m, "reference", &format!("/tensors/{tensor}/correlation"), &json!(1.0 - x));
+        }
+    }),
     ("initial-loss-off-chance", |m, x| scale(m, "initial-loss", "/loss", 1e5_f64.powf(x))),
 ];
 

@@ -124,7 +124,7 @@ mod tests {
     fn the_advice_names_what_is_unusual() {
         let mut hidden = calibration([[200, 0], [200, 0]], [[170, 30], [30, 170]]);
         hidden.momentum = Some([1e-3.into(), 0.1.into()]);
-        assert!(suspects::<TrainEvalMismatch>((&job(), &hidden, None)).fix.contains("instead of 1e-3"));
+        assert!(suspects::<TrainEvalMismatch>((&job(), &hidden, None)).fix.contains("instead of 0.001"));
         hidden.momentum = None;
         let mut small = job();
         small.recipe.batch_size = 2;
