@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
-use nanprobe_checks::recipe::{Init, Loss, LrGroup, Mode, Normalize, OptimizerKind, OutputActivation};
+use nanprobe_checks::recipe::{Init, LoopRecipe, Loss, LrGroup, Mode, Normalize, OptimizerKind, OutputActivation};
 
 use crate::config::value;
 use crate::exit::FailOn;
@@ -220,6 +220,9 @@ pub struct JobArgs {
     /// Mode your model is in while you evaluate it: train or eval [default: eval]
     #[arg(long, value_name = "MODE", value_parser = named::<Mode>(Mode::NAMES), help_heading = "Training")]
     pub evaluation_mode: Option<Mode>,
+    /// What the loop does otherwise than it should. No flag: `[train.loop]` in nanprobe.toml, which the Python package writes.
+    #[arg(skip)]
+    pub training_loop: LoopRecipe,
 
     /// Where to train: auto (cuda if there is one), cpu, cuda or cuda:N [default: auto]
     #[arg(long, value_name = "DEVICE", value_parser = value::device_text, help_heading = "Run")]

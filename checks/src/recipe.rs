@@ -75,6 +75,8 @@ named! {
         Bce = "bce",
         /// `nn.MSELoss`: against one-hot targets, or the class index for a single output.
         Mse = "mse",
+        /// The criterion inside the exported model, which answers with its loss beside its logits.
+        Exported = "exported",
     }
 }
 
@@ -355,6 +357,28 @@ impl OptimizerRecipe {
     }
 }
 
+/// What the user's training loop does around the model, where it may do otherwise than it should.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default, deny_unknown_fields)]
+pub struct LoopRecipe {
+    /// Whether the loss's gradient reaches the parameters: `loss.backward()` is called, and on a loss that is not detached.
+    pub backward: bool,
+    /// Whether `optimizer.step()` is called.
+    pub step: bool,
+    /// Whether the gradients of earlier steps are cleared: `optimizer.zero_grad()`.
+    pub clear_gradients: bool,
+    /// Norm that the gradients together are clipped to; none where they are not clipped.
+    pub clip_norm: Option<f64>,
+    /// Factor of every learning rate from one step to the next, from a scheduler; 1 where it stays.
+    pub lr_decay: f64,
+}
+
+impl Default for LoopRecipe {
+    fn default() -> Self {
+        Self { backward: true, step: true, clear_gradients: true, clip_norm: None, lr_decay: 1.0 }
+    }
+}
+
 /// What the user's training does.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -381,6 +405,9 @@ pub struct Recipe {
     /// The model's mode while it is evaluated.
     #[serde(default = "Mode::of_evaluation")]
     pub evaluation_mode: Mode,
+    /// What the loop around the model does; evidence that says nothing of it means a sound one.
+    #[serde(default, rename = "loop")]
+    pub loop_: LoopRecipe,
 }
 
 impl Recipe {
@@ -418,6 +445,16 @@ mod tests {
         assert!("0.5/0".parse::<Normalize>().is_err());
         assert!("normal:-1".parse::<Init>().is_err());
         assert!("features.*".parse::<LrGroup>().is_err());
+    }
+
+    #[test]
+    fn a_loop_that_nothing_is_said_of_is_sound() {
+        let one: LoopRecipe = serde_json::from_str("{\"clip-norm\": 0.001}").unwrap();
+        assert_eq!(one, LoopRecipe { clip_norm: Some(0.001), ..LoopRecipe::default() });
+        let written = serde_json::to_value(LoopRecipe::default()).unwrap();
+        let whole = serde_json::json!({"backward": true, "step": true, "clear-gradients": true, "clip-norm": null, "lr-decay": 1.0});
+        assert_eq!(written, whole, "what is right is written too");
+        assert!(serde_json::from_str::<LoopRecipe>("{\"clear_gradients\": false}").is_err());
     }
 
     #[test]

@@ -42,6 +42,23 @@ pub enum Remedy {
     },
     /// Train in training mode and evaluate in evaluation mode.
     SetModes,
+    /// Call `loss.backward()` on a loss that is not detached, so that the gradient reaches the parameters.
+    Backward,
+    /// Call `optimizer.step()`.
+    Step,
+    /// Clear the gradients before each step's backward passes.
+    ClearGradients,
+    /// Leave the gradients as long as they are.
+    Unclip,
+    /// Leave the learning rate as it starts.
+    KeepLearningRate,
+    /// Give the optimizer these parameters too.
+    TrainAlso {
+        /// Their full names.
+        parameters: Vec<String>,
+    },
+    /// Give the held-out inputs the training inputs' mean and deviation before they are scored.
+    PrepareHeldOutAlike,
     /// Take batch norm's statistics anew from training samples before evaluating.
     CalibrateBatchNorm,
     /// Start from the values in a safetensors file.

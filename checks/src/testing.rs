@@ -4,7 +4,7 @@ use crate::evidence::{
     Gradients, Job, LearningRateSweep, ModelSummary, NodeActivation, NodeKind, OutputValues, ParameterGradient, ParameterKind,
     ParameterStatistics, Run, Score, SourceSummary, Suggestion, Training, TrainingRun,
 };
-use crate::recipe::{Loss, Mode, ModelRecipe, Normalize, OptimizerKind, OptimizerRecipe, Recipe};
+use crate::recipe::{LoopRecipe, Loss, Mode, ModelRecipe, Normalize, OptimizerKind, OptimizerRecipe, Recipe};
 use crate::{Check, Finding, Judgement, Needs, Real};
 
 /// The finding of a check that must fire.
@@ -42,6 +42,7 @@ pub fn job() -> Job {
             trainable: vec![],
             training_mode: Mode::Train,
             evaluation_mode: Mode::Eval,
+            loop_: LoopRecipe::default(),
         },
         source: SourceSummary {
             path: "train".to_owned(),

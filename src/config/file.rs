@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use nanprobe_checks::Evidence;
+use nanprobe_checks::recipe::LoopRecipe;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -16,8 +17,11 @@ use crate::architecture;
 use crate::cli::JobArgs;
 use crate::exit::FailOn;
 
+/// The table within `[train]` that says what the loop does otherwise than it should.
+const LOOP: &str = "train.loop";
+
 /// The tables and their keys.
-const TABLES: [(&str, &[&str]); 4] = [
+const TABLES: [(&str, &[&str]); 5] = [
     ("data", &["data", "val", "classes", "labels", "samples"]),
     ("model", &["model", "weights", "outputs", "output-activation", "detach", "init", "batch-norm-momentum", "reference"]),
     (
@@ -36,6 +40,7 @@ const TABLES: [(&str, &[&str]); 4] = [
             "trainable",
             "training-mode",
             "evaluation-mode",
+            "loop",
             "device",
             "seed",
             "budget",
@@ -43,6 +48,7 @@ const TABLES: [(&str, &[&str]); 4] = [
             "thorough",
         ],
     ),
+    (LOOP, &["backward", "step", "clear-gradients", "clip-norm", "lr-decay"]),
     ("gate", &["fail-on", "select", "ignore"]),
 ];
 
@@ -124,6 +130,7 @@ impl ConfigFile {
         job.trainable = section.texts("trainable")?;
         job.training_mode = section.parsed("training-mode")?;
         job.evaluation_mode = section.parsed("evaluation-mode")?;
+        job.training_loop = training_loop(section.within("loop")?)?;
         job.device = section.text("device", value::device_text)?;
         job.seed = section.whole("seed")?;
         job.budget = section.duration("budget")?;
@@ -143,13 +150,27 @@ impl ConfigFile {
     }
 }
 
+/// What [`LOOP`] says; what is left out is as it should be.
+fn training_loop(section: Section) -> Result<LoopRecipe, ConfigError> {
+    let sound = LoopRecipe::default();
+    let recipe = LoopRecipe {
+        backward: section.boolean("backward")?.unwrap_or(sound.backward),
+        step: section.boolean("step")?.unwrap_or(sound.step),
+        clear_gradients: section.boolean("clear-gradients")?.unwrap_or(sound.clear_gradients),
+        clip_norm: section.number("clip-norm", value::norm)?,
+        lr_decay: section.number("lr-decay", value::decay)?.unwrap_or(sound.lr_decay),
+    };
+    section.finish(home)?;
+    Ok(recipe)
+}
+
 /// The table that has that key.
 fn home(key: &str) -> Option<&'static str> {
     TABLES.iter().find(|(_, keys)| keys.contains(&key)).map(|(table, _)| *table)
 }
 
 fn known_tables(source: Source, root: &DeTable) -> Result<(), ConfigError> {
-    let known = || TABLES.iter().map(|(table, _)| *table).chain(["checks"]);
+    let known = || TABLES.iter().map(|(table, _)| *table).filter(|table| *table != LOOP).chain(["checks"]);
     let mut unknown: Vec<_> = root.keys().filter(|name| !known().any(|table| table == name.get_ref())).collect();
     unknown.sort_by_key(|name| name.span().start);
     match unknown.first() {

@@ -222,6 +222,8 @@ fn over(flags: JobArgs, file: JobArgs) -> JobArgs {
         trainable: list(flags.trainable, file.trainable),
         training_mode: flags.training_mode.or(file.training_mode),
         evaluation_mode: flags.evaluation_mode.or(file.evaluation_mode),
+        // No flag says it.
+        training_loop: file.training_loop,
         device: flags.device.or(file.device),
         seed: flags.seed.or(file.seed),
         budget: flags.budget.or(file.budget),

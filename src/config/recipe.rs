@@ -64,6 +64,7 @@ pub(super) fn recipe(job: &JobArgs, name: &str) -> Result<Recipe, ConfigError> {
         trainable: job.trainable.clone(),
         training_mode: job.training_mode.unwrap_or(Mode::Train),
         evaluation_mode: job.evaluation_mode.unwrap_or(Mode::Eval),
+        loop_: job.training_loop.clone(),
     })
 }
 

@@ -67,6 +67,13 @@ impl<'a> Section<'a> {
         Ok(Self { source, name: name.to_owned(), table: table.transpose()?, asked: RefCell::default() })
     }
 
+    /// The table of that name within this one; empty where it is not there.
+    pub fn within(&self, key: &'static str) -> Result<Self, ConfigError> {
+        let name = format!("{}.{key}", self.name);
+        let table = self.value(key, |value| value.as_table().ok_or_else(|| expected(&format!("a table ([{name}])"), value)))?;
+        Ok(Self { source: self.source, name, table, asked: RefCell::default() })
+    }
+
     /// Its keys and values, in the order of the file.
     pub fn entries(&self) -> Vec<(&'a Spanned<std::borrow::Cow<'a, str>>, &'a Spanned<DeValue<'a>>)> {
         let mut entries: Vec<_> = self.table.into_iter().flat_map(DeTable::iter).collect();

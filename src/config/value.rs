@@ -16,6 +16,16 @@ pub fn rate_text(text: &str) -> Result<f64, String> {
     rate(text.parse().map_err(|_| "not a number; write it like 0.001 or 1e-3".to_owned())?)
 }
 
+/// A norm to clip to: finite and not negative. Zero is a fault to find, not to reject.
+pub fn norm(x: f64) -> Result<f64, String> {
+    if x.is_finite() && x >= 0.0 { Ok(x) } else { Err(format!("{x} is no norm to clip to; give a number of 0 or more, such as 1.0")) }
+}
+
+/// A factor per step: from 0 to 1. What grows is a warm-up, whose few steps say nothing of the many that follow.
+pub fn decay(x: f64) -> Result<f64, String> {
+    if (0.0..=1.0).contains(&x) { Ok(x) } else { Err(format!("{x} is no decay per step; give a number from 0 to 1, or leave it out")) }
+}
+
 /// A share, such as batch norm's momentum: above 0, at most 1.
 pub fn share(x: f64) -> Result<f64, String> {
     if x > 0.0 && x <= 1.0 { Ok(x) } else { Err(format!("{x} is no share; give a number above 0 and at most 1, such as 0.1")) }

@@ -32,6 +32,7 @@ mod parameters;
 mod permuted_labels;
 mod reference;
 mod training;
+mod training_loop;
 mod unreadable_files;
 
 pub use activations::{Activations, NodeActivation, NodeKind};
@@ -55,6 +56,10 @@ pub use parameters::{ParameterKind, ParameterStatistics, Parameters};
 pub use permuted_labels::{LabelContest, PermutedLabels};
 pub use reference::{Reference, ReferenceActivation, ReferenceTensor};
 pub use training::{Score, Training, TrainingRun};
+pub use training_loop::{
+    ExportError, LoopClip, LoopCriterion, LoopEvaluation, LoopGradients, LoopLoader, LoopMetric, LoopModes, LoopOptimizer, LoopRanks,
+    LoopSchedule, LoopValidation, Moments, TrainingLoop,
+};
 pub use unreadable_files::{FileError, UnreadableFiles};
 
 /// Version of the evidence format; changes when an old reader would misread it.
@@ -212,6 +217,7 @@ measurements! {
     permuted_labels: PermutedLabels = "permuted-labels", "the given labels against the same labels permuted, by a reference learner";
     blank_inputs: BlankInputs = "blank-inputs", "real inputs against constant ones";
     learning_rate_sweep: LearningRateSweep = "learning-rate-sweep", "the loss while the learning rate grows exponentially";
+    training_loop: TrainingLoop = "training-loop", "what the user's own training loop does";
 }
 
 impl Evidence {

@@ -64,6 +64,7 @@ fn fault(loss: Loss, functions: &[&str], logits: &Logits) -> Option<(String, &'s
         Loss::Mse => (&["softmax", "sigmoid", "tanh", "relu"], None),
         Loss::Nll => (&["log-softmax"], Some((Loss::CrossEntropy, "log-probabilities"))),
         Loss::Bce => (&["sigmoid", "softmax"], Some((Loss::BceWithLogits, "probabilities"))),
+        Loss::Exported => return None, // What it takes is not known.
     };
     let ends_right = last.is_some_and(|function| right.contains(&function));
     let fits = |v: &OutputValues| loss == Loss::Bce && last.is_none() && v.min.0 >= 0.0 && v.max.0 <= 1.0;

@@ -49,6 +49,13 @@ thorough = true
 "features.*" = 1e-5
 "*" = 0x1
 
+[train.loop]
+backward = false
+step = false
+clear-gradients = false
+clip-norm = 1e-3
+lr-decay = 0.5
+
 [gate]
 fail-on = "warning"
 select = "data"
@@ -70,6 +77,8 @@ fn every_key_has_the_name_and_the_form_of_its_flag() {
     assert!(job.no_shuffle && !job.shuffle);
     let groups: Vec<_> = job.lr_group.iter().map(|group| (group.pattern.as_str(), group.lr)).collect();
     assert_eq!(groups, [("features.*", 1e-5), ("*", 1.0)], "in the order of the file: the first match counts");
+    let faulty = LoopRecipe { backward: false, step: false, clear_gradients: false, clip_norm: Some(1e-3), lr_decay: 0.5 };
+    assert_eq!(job.training_loop, faulty);
     assert_eq!(job.budget, Some(std::time::Duration::from_secs(90)));
     assert!(job.thorough && !job.quick);
     assert_eq!(
@@ -98,6 +107,13 @@ fn a_learning_rate_group_can_be_an_array_as_its_flag_is_repeated() {
 }
 
 #[test]
+fn a_loop_that_the_file_does_not_speak_of_is_sound() {
+    assert_eq!(read("[train]\nlr = 1").unwrap().job.training_loop, LoopRecipe::default());
+    let one = read("[train.loop]\nstep = false").unwrap().job.training_loop;
+    assert_eq!(one, LoopRecipe { step: false, ..LoopRecipe::default() });
+}
+
+#[test]
 fn broken_toml_names_the_line_and_the_key() {
     for (text, line, near) in [
         ("[data]\ndata = \n", 2, "data"),
@@ -118,6 +134,9 @@ fn unknown_names_are_answered_with_the_nearest_or_their_place() {
         ("[train]\noptimiser = \"adam\"", ":2: unknown key `optimiser` in [train]; did you mean `optimizer`?"),
         ("[train]\nlr_group = []", ":2: unknown key `lr_group` in [train]; did you mean `lr-group`?"),
         ("[model]\nlr = 0.1", ":2: unknown key `lr` in [model]; it belongs under [train]"),
+        ("[train.loop]\nclear_gradients = false", ":2: unknown key `clear_gradients` in [train.loop]; did you mean `clear-gradients`?"),
+        ("[train]\nclip-norm = 1", ":2: unknown key `clip-norm` in [train]; it belongs under [train.loop]"),
+        ("[train.loop]\nlr = 1", ":2: unknown key `lr` in [train.loop]; it belongs under [train]"),
         ("lr = 0.1", ":1: unknown table `lr`; it belongs under [train]"),
         ("[trian]\nlr = 0.1", ":1: unknown table `trian`; did you mean `train`?"),
         ("[gate]\nzzz = 1", ":2: unknown key `zzz` in [gate]; known: fail-on, select, ignore"),
@@ -148,6 +167,10 @@ fn wrong_values_name_the_line_the_key_and_what_would_do() {
         ("[train]\nbudget = \"soon\"", ":2: `train.budget`: `soon` is no time; write it like 90s"),
         ("[train]\nbudget = true", "expected a time such as \"90s\", found `true`"),
         ("[train]\ndevice = \"gpu\"", "unknown device `gpu`"),
+        ("[train]\nloop = 1", ":2: `train.loop`: expected a table ([train.loop]), found `1`"),
+        ("[train.loop]\nstep = 0", ":2: `train.loop.step`: expected `true` or `false`, found `0`"),
+        ("[train.loop]\nclip-norm = -1", ":2: `train.loop.clip-norm`: -1 is no norm"),
+        ("[train.loop]\nlr-decay = 1.1", ":2: `train.loop.lr-decay`: 1.1 is no decay"),
         ("[train.lr-group]\nfc = \"slow\"", ":2: `train.lr-group`: expected a number"),
         ("[data]\nclasses = [[1]]", "expected an array of strings, found an array"),
         ("[data]\nlabels = \"(\"", "`data.labels`: `(` is no regular expression"),
