@@ -73,7 +73,7 @@ fn step_time(model: &str, size: i64, channels: i64) {
     let network = Network::new(build(model, Shape { channels, size, outputs: 10 }).unwrap(), Device::Cpu).unwrap();
     let recipe = OptimizerRecipe { kind: OptimizerKind::Sgd, lr: 0.01, momentum: 0.9, weight_decay: 0.0, groups: vec![] };
     let optimizer = Optimizer::new(&recipe, &network).unwrap();
-    let inputs = Tensor::randn([BATCH, channels, size, size], (Kind::Float, Device::Cpu));
+    let inputs = [Tensor::randn([BATCH, channels, size, size], (Kind::Float, Device::Cpu))];
     let targets = Tensor::randint(10, [BATCH], (Kind::Int64, Device::Cpu));
     let step = || {
         let start = Instant::now();

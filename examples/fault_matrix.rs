@@ -229,7 +229,8 @@ fn verify(data: &Path, flags: &BTreeMap<String, String>, seed: u64, diagnosis: &
         let (Some(effect), Some(remedy)) = (&verdict.effect, &verdict.edit) else { continue };
         let Some(with) = effect.with.iter().map(|check| edit(check)).collect::<Option<Vec<Remedy>>>() else { continue };
         let helps = matches!(verdict.status, Status::Confirmed | Status::Contributing);
-        if !helps && verdict.status != Status::Harmless {
+        // A rate that catches up in a longer training was found to do so.
+        if !helps && verdict.status != Status::Harmless || effect.longer.is_some() {
             continue;
         }
         if lab.is_none() {

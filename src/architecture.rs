@@ -17,6 +17,13 @@ pub struct Architecture {
     pub any_channels: bool,
 }
 
+impl Architecture {
+    /// Whether it takes a row of any values, because it flattens its input first.
+    pub fn flattens(&self) -> bool {
+        self.name.ends_with("mlp")
+    }
+}
+
 /// A name that no architecture has.
 #[derive(Debug, Error, PartialEq)]
 #[error("unknown model `{given}`; did you mean `{nearest}`? (known: {})", ARCHITECTURES.iter().map(|a| a.name).collect::<Vec<_>>().join(", "))]

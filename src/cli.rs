@@ -65,6 +65,9 @@ pub struct Diagnose {
     /// The training to look into.
     #[command(flatten)]
     pub job: JobArgs,
+    /// Evidence that another program recorded, such as the Python package of your own loop; judged with what is measured [default: none]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Data")]
+    pub evidence: Option<PathBuf>,
     /// How to report.
     #[command(flatten)]
     pub report: ReportArgs,
@@ -132,9 +135,9 @@ pub struct Demo {
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
 #[derive(Clone, Debug, Default, Args)]
 pub struct JobArgs {
-    /// Training data: an image folder (one folder a class), image files with the class in their name, or a
-    /// folder with MNIST's IDX files
-    #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath, help_heading = "Data")]
+    /// Training data: an image folder (one folder a class), image files with the class in their name, a
+    /// folder with MNIST's IDX files, or batches of any inputs in a safetensors file
+    #[arg(long, visible_alias = "batches", value_name = "PATH", value_hint = ValueHint::AnyPath, help_heading = "Data")]
     pub data: Option<PathBuf>,
     /// Held-out data, in the same form [default: a stratified share of --data]
     #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath, help_heading = "Data")]
@@ -176,7 +179,7 @@ pub struct JobArgs {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Model")]
     pub reference: Option<PathBuf>,
 
-    /// Criterion [default: cross-entropy]
+    /// Criterion; `exported` is the one inside your model [default: the model's own, else cross-entropy]
     #[arg(long, value_name = "NAME", value_parser = named::<Loss>(Loss::NAMES), help_heading = "Training")]
     pub loss: Option<Loss>,
     /// Optimizer [default: sgd]
@@ -207,8 +210,8 @@ pub struct JobArgs {
     /// Side of the square input in pixels [default: 224 for torchvision's, lenet and small-cnn 32, mlp 28]
     #[arg(long, value_name = "PX", help_heading = "Training")]
     pub image_size: Option<NonZeroUsize>,
-    /// Pixels to inputs: imagenet, unit (0..1), none (raw 0..255) or MEAN/STD [default: imagenet for torchvision's,
-    /// else 0.5/0.5]
+    /// Pixels to inputs: imagenet, unit (0..1), none (raw 0..255), MEAN/STD, given (as a batch file has them) or standardize (by the
+    /// training samples) [default: imagenet for torchvision's, given for batches, else 0.5/0.5]
     #[arg(long, value_name = "HOW", help_heading = "Training")]
     pub normalize: Option<Normalize>,
     /// Parameters that train, such as 'fc.*'; the rest is frozen; repeatable [default: all]

@@ -5,7 +5,8 @@ use std::path::Path;
 use nanprobe_checks::evidence::ModuleSource;
 
 use crate::architecture::{self, Architecture};
-use crate::graph::{Exported, Graph};
+use crate::data::Layout;
+use crate::graph::{Criterion, Exported, Graph};
 use crate::model::ModelError;
 use crate::zoo::{self, Shape};
 
@@ -47,24 +48,34 @@ impl Design {
         }
     }
 
-    /// The shape it takes and gives: what is asked where it leaves a choice.
-    pub fn shape(&self, size: usize, size_given: bool, grey: bool, outputs: Option<usize>, classes: usize) -> Result<Shape, ModelError> {
+    /// The shape it takes and gives where the data are pictures: what is asked where it leaves a choice.
+    pub fn shape_of_pictures(
+        &self,
+        size: usize,
+        size_given: bool,
+        grey: bool,
+        outputs: Option<usize>,
+        classes: usize,
+    ) -> Result<Shape, ModelError> {
         let asked = Shape { channels: 3, size: size as i64, outputs: outputs.unwrap_or(classes) as i64 };
         match self {
             Self::Named(architecture) => Ok(Shape { channels: if architecture.any_channels && grey { 1 } else { 3 }, ..asked }),
             Self::Exported(exported) => {
                 let wrong = |problem| Err(ModelError::Input { model: exported.graph.name.clone(), problem });
-                let [batch, channels, height, width] = exported.input[..] else {
-                    return wrong(format!(
-                        "it takes an input of {} dimensions, and pictures have four: [N, C, H, W]",
-                        exported.input.len()
-                    ));
+                let input = match &exported.inputs[..] {
+                    [one] => one,
+                    several => {
+                        let names: Vec<&str> = several.iter().map(|input| input.name.as_str()).collect();
+                        return wrong(format!("it takes {} inputs ({}); give them with `--batches FILE`", several.len(), names.join(", ")));
+                    }
                 };
-                if let Some(batch) = batch {
-                    return wrong(format!(
-                        "its batch size is fixed at {batch}; export it with `dynamic_shapes=({{0: torch.export.Dim.AUTO}},)`"
-                    ));
+                if !input.float {
+                    return wrong("it takes whole numbers, such as token ids; give them with `--batches FILE`".to_owned());
                 }
+                let [batch, channels, height, width] = input.sizes[..] else {
+                    return wrong(format!("it takes an input of {} dimensions, and pictures have four: [N, C, H, W]", input.sizes.len()));
+                };
+                self.batch_is_open(batch)?;
                 let side = height.or(width).unwrap_or(asked.size);
                 let (height, width) = (height.unwrap_or(side), width.unwrap_or(side));
                 if height != width {
@@ -80,6 +91,64 @@ impl Design {
                 Ok(Shape { channels, size: side, outputs: exported.outputs.unwrap_or(asked.outputs) })
             }
         }
+    }
+
+    /// The shape that a built-in architecture is made for where the data are tensors; that an exported model takes them.
+    pub fn shape_of_tensors(&self, layout: &[Layout], outputs: Option<usize>, classes: usize) -> Result<Shape, ModelError> {
+        let outputs = outputs.unwrap_or(classes) as i64;
+        match self {
+            Self::Named(architecture) => {
+                let (channels, size) = match layout.iter().map(|input| &input.shape[..]).collect::<Vec<_>>()[..] {
+                    [&[channels, height, width]] if height == width && (architecture.any_channels || channels == 3) => (channels, height),
+                    [&[features]] if architecture.flattens() => (features, 1),
+                    _ => {
+                        let shapes: Vec<String> = layout.iter().map(|input| format!("{:?}", input.shape)).collect();
+                        let problem = format!("it takes square pictures, and the samples have shape {}", shapes.join(" and "));
+                        return Err(ModelError::Input { model: architecture.name.to_owned(), problem });
+                    }
+                };
+                if size < architecture.min_image_size && !architecture.flattens() {
+                    let problem =
+                        format!("it takes pictures of {} pixels or more, and the samples have {size}", architecture.min_image_size);
+                    return Err(ModelError::Input { model: architecture.name.to_owned(), problem });
+                }
+                Ok(Shape { channels: channels as i64, size: size as i64, outputs })
+            }
+            Self::Exported(exported) => {
+                let wrong = |problem| Err(ModelError::Input { model: exported.graph.name.clone(), problem });
+                if exported.inputs.len() != layout.len() {
+                    let names: Vec<&str> = exported.inputs.iter().map(|input| input.name.as_str()).collect();
+                    let (taken, given) = (names.len(), layout.len());
+                    return wrong(format!("it takes {taken} inputs ({}), and the samples have {given}", names.join(", ")));
+                }
+                for (input, given) in exported.inputs.iter().zip(layout) {
+                    let [batch, rest @ ..] = &input.sizes[..] else { return wrong(format!("`{}` is a single number", input.name)) };
+                    self.batch_is_open(*batch)?;
+                    let fits =
+                        rest.len() == given.shape.len() && rest.iter().zip(&given.shape).all(|(n, m)| n.is_none_or(|n| n == *m as i64));
+                    if !fits {
+                        return wrong(format!("`{}` takes {}, and the samples have {:?}", input.name, sizes(rest), given.shape));
+                    }
+                }
+                Ok(Shape { channels: 0, size: 0, outputs: exported.outputs.unwrap_or(outputs) })
+            }
+        }
+    }
+
+    fn batch_is_open(&self, batch: Option<i64>) -> Result<(), ModelError> {
+        match (self, batch) {
+            (Self::Exported(exported), Some(batch)) => {
+                let problem =
+                    format!("its batch size is fixed at {batch}; export it with `dynamic_shapes=({{0: torch.export.Dim.AUTO}},)`");
+                Err(ModelError::Input { model: exported.graph.name.clone(), problem })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The criterion inside the model, where it has one.
+    pub fn criterion(&self) -> Option<&Criterion> {
+        if let Self::Exported(exported) = self { exported.graph.criterion.as_ref() } else { None }
     }
 
     /// The least side of a picture that it can take instead of `size`.
@@ -120,4 +189,10 @@ impl Design {
         };
         exported.modules.iter().map(source).collect()
     }
+}
+
+/// Sizes of an input in words; `N` where one is open.
+pub fn sizes(sizes: &[Option<i64>]) -> String {
+    let sizes: Vec<String> = sizes.iter().map(|size| size.map_or_else(|| "N".to_owned(), |size| size.to_string())).collect();
+    format!("[{}]", sizes.join(", "))
 }

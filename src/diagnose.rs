@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use nanprobe_checks::evidence::{EvidenceError, Job, Training};
-use nanprobe_checks::progress::{learns, way};
+use nanprobe_checks::progress::{LEARNS, learns, way};
 use nanprobe_checks::{AnyCheck, Evidence, Outcome, Remedy, Severity};
 
 use crate::config::{Gate, Settings};
-use crate::diagnosis::{Diagnosis, JobReport, RunReport, Status};
+use crate::diagnosis::{Diagnosis, JobReport, Longer, RunReport, Status};
 use crate::experiment::{self, Bench, Suspect, experiment};
 use crate::rank::{Judged, rank};
 use crate::worker::{Cost, Exam, Message, Worker, WorkerError};
@@ -22,13 +22,17 @@ const MEASURING: u32 = 6;
 const ROUNDS: usize = 2;
 /// Samples of which this much is known, on the way from guessing to perfect, are learned by heart. TheDeepChecker allows 5% errors.
 const KNOWN_BY_HEART: f64 = 0.9;
+/// The check of a rate at which a model hardly moves.
+const TOO_LOW: &str = "learning-rate-too-low";
+/// Steps that such a rate is given, in multiples of the probe's: 20 epochs of 1,000 samples instead of four.
+const LONGER: u32 = 5;
 
 /// Answers a job: a measuring process trains, this one judges, asks for experiments and ranks.
 ///
-/// Whatever goes wrong there, what arrived is judged and the diagnosis says what went wrong.
-pub fn diagnose(settings: &Settings, progress: &mut dyn FnMut(&str)) -> Diagnosis {
+/// Whatever goes wrong there, what arrived is judged and the diagnosis says what went wrong. `recorded` is evidence of another program.
+pub fn diagnose(settings: &Settings, recorded: Evidence, progress: &mut dyn FnMut(&str)) -> Diagnosis {
     let start = Instant::now();
-    let mut evidence = Evidence::default();
+    let mut evidence = recorded;
     let mut problems = Vec::new();
 
     let worker = Worker::start(settings).and_then(|mut worker| {
@@ -57,17 +61,22 @@ pub fn diagnose(settings: &Settings, progress: &mut dyn FnMut(&str)) -> Diagnosi
     rank(&evidence, &judged, &outcome, mended.as_deref(), run)
 }
 
-/// Judges stored evidence: the same without experiments.
-pub fn judge_stored(text: &str, gate: &Gate, limits: &BTreeMap<String, serde_json::Value>) -> Result<Diagnosis, (usize, EvidenceError)> {
+/// Stored evidence, a record a line; an error comes with the line's number.
+pub fn stored(text: &str) -> Result<Evidence, (usize, EvidenceError)> {
     let mut evidence = Evidence::default();
     for (number, line) in text.lines().enumerate() {
         evidence.insert_line(line).map_err(|error| (number + 1, error))?;
     }
+    Ok(evidence)
+}
+
+/// Judges evidence: the same without experiments.
+pub fn judge_stored(evidence: &Evidence, gate: &Gate, limits: &BTreeMap<String, serde_json::Value>) -> Diagnosis {
     let mut problems = Vec::new();
-    let judged = judge(&evidence, gate, limits, &mut problems);
+    let judged = judge(evidence, gate, limits, &mut problems);
     let conditions = evidence.get::<Job>().map(|job| job.run.clone()).unwrap_or_default();
     let run = RunReport { conditions, spent: 0.0, trained: Cost::default(), problems };
-    Ok(rank(&evidence, &judged, &experiment::Outcome::default(), None, run))
+    rank(evidence, &judged, &experiment::Outcome::default(), None, run)
 }
 
 /// Takes evidence in until all is measured.
@@ -150,6 +159,7 @@ fn decide(
             break;
         }
     }
+    patience(bench, training, &mut outcome);
     let decided = outcome.decisions.iter().any(|decision| matches!(decision.status, Status::Confirmed | Status::Contributing));
     if !decided && !learns(Some(training)) {
         // A guess that memorises better explains nothing: it says little of what was not learned by heart.
@@ -158,6 +168,23 @@ fn decide(
         outcome.extend(by_heart(bench, settings, training, &suspects));
     }
     (outcome, mended)
+}
+
+/// A rate that is low for a short probe may be right for a training of many epochs: where the job learns anyway, it is given more steps
+/// with every other fix, and a rate that catches up is no fault.
+fn patience(bench: &mut Bench, training: &Training, outcome: &mut experiment::Outcome) {
+    let Some(step) = outcome.path.iter().find(|step| step.check == TOO_LOW).cloned() else { return };
+    let others: Vec<Remedy> = outcome.path.iter().filter(|step| step.check != TOO_LOW).map(|step| step.remedy.clone()).collect();
+    let before = outcome.decisions.iter().find(|d| d.check == TOO_LOW).and_then(|d| d.effect.as_ref()).map(|effect| effect.before.0);
+    let classes = training.runs.first().map_or(2, |run| run.held_out.confusion.len()).max(2);
+    if before.is_none_or(|before| way(before, classes) < LEARNS) {
+        return;
+    }
+    let Some(runs) = bench.trial(Exam::Longer(LONGER), &others, 0..training.runs.len()).filter(|runs| !runs.is_empty()) else { return };
+    let accuracy = experiment::accuracy(&runs);
+    if accuracy >= step.accuracy - experiment::TOLERANCE {
+        outcome.only_slower(TOO_LOW, Longer { times: LONGER, accuracy: accuracy.into() });
+    }
 }
 
 /// Where no remedy shows in held-out accuracy the task may be too hard for the steps there are: what does each change for learning a few

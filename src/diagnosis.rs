@@ -169,10 +169,22 @@ pub struct Effect {
     pub half_way_after: Option<Real>,
     /// What the status rests on.
     pub decided_by: Criterion,
+    /// Held-out balanced accuracy without the remedy after several times the steps, where that was tried because the training learns anyway.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub longer: Option<Longer>,
     /// Number of seeds.
     pub seeds: u64,
     /// Checks whose remedies were in force in both arms.
     pub with: Vec<String>,
+}
+
+/// A longer training without the remedy.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Longer {
+    /// Times the steps of the probe.
+    pub times: u32,
+    /// Held-out balanced accuracy, 0..1, mean over seeds.
+    pub accuracy: Real,
 }
 
 /// One check's verdict.

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use tch::Device;
 
+use crate::design::sizes;
 use crate::graph::knowledge::{output_function, trailing_activations};
 use crate::graph::{Exported, ExportedError, Network, Value};
 use crate::report::ModelContents;
@@ -36,15 +37,13 @@ pub fn inspect(path: &Path) -> Result<ModelContents, ExportedError> {
         let source = known.source.map_or_else(String::new, |source| format!("{}:{}", source.file, source.line));
         (module.to_owned(), known.class, owned.get(module).copied().unwrap_or(0), source)
     };
-    let sizes = |sizes: &[Option<i64>]| {
-        let sizes: Vec<String> = sizes.iter().map(|size| size.map_or_else(|| "N".to_owned(), |size| size.to_string())).collect();
-        format!("[{}]", sizes.join(", "))
-    };
+    let inputs: Vec<String> = exported.inputs.iter().map(|input| sizes(&input.sizes)).collect();
     let frozen = (0..graph.parameters.len()).filter(|&index| exported.frozen.contains(&graph.parameters[index].name)).map(size).sum();
     Ok(ModelContents {
         name: path.display().to_string(),
         torch: exported.torch.clone(),
-        shapes: [sizes(&exported.input), sizes(&[None, exported.outputs])],
+        shapes: [inputs.join(" and "), sizes(&[None, exported.outputs])],
+        criterion: graph.criterion.as_ref().map(|own| own.kind.to_string()),
         parameters: [(0..graph.parameters.len()).map(size).sum(), frozen],
         trailing: trailing_activations(graph).into_iter().filter_map(|i| output_function(&graph.nodes[i])).map(str::to_owned).collect(),
         layers: order.into_iter().map(layer).collect(),

@@ -26,6 +26,10 @@ pub mod pt2;
 pub mod rank;
 pub mod report;
 #[cfg(feature = "engine")]
+pub mod sampler;
+#[cfg(feature = "engine")]
+pub mod samples;
+#[cfg(feature = "engine")]
 pub mod train;
 pub mod worker;
 #[cfg(feature = "engine")]

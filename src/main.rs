@@ -13,6 +13,7 @@ use nanprobe::diagnosis::Diagnosis;
 use nanprobe::report::Progress;
 use nanprobe::report::{self, TableOptions};
 use nanprobe::{demo, exit};
+use nanprobe_checks::Evidence;
 
 fn main() -> ExitCode {
     match run(Cli::parse().command) {
@@ -40,12 +41,13 @@ fn run(command: Command) -> Result<u8> {
 
 fn run_diagnose(args: &Diagnose, cwd: &Path) -> Result<u8> {
     let settings = Settings::resolve(&args.job, Some(&args.report), cwd)?;
-    let diagnosis = diagnose(&settings, args.report.quiet)?;
+    let recorded = args.evidence.as_deref().map_or_else(|| Ok(Evidence::default()), stored)?;
+    let diagnosis = diagnose(&settings, recorded, args.report.quiet)?;
     give(&diagnosis, &args.report, settings.gate.fail_on)
 }
 
 #[cfg(feature = "engine")]
-fn diagnose(settings: &Settings, quiet: bool) -> Result<Diagnosis> {
+fn diagnose(settings: &Settings, recorded: Evidence, quiet: bool) -> Result<Diagnosis> {
     // The first Ctrl-C ends the measuring process and reports what is known; the second ends this one.
     ctrlc::set_handler(|| {
         if nanprobe::worker::running() {
@@ -56,13 +58,13 @@ fn diagnose(settings: &Settings, quiet: bool) -> Result<Diagnosis> {
     })
     .context("cannot listen for Ctrl-C")?;
     let progress = Progress::new(quiet);
-    let diagnosis = nanprobe::diagnose::diagnose(settings, &mut |stage| progress.stage(stage));
+    let diagnosis = nanprobe::diagnose::diagnose(settings, recorded, &mut |stage| progress.stage(stage));
     progress.finish();
     Ok(diagnosis)
 }
 
 #[cfg(not(feature = "engine"))]
-fn diagnose(_: &Settings, _: bool) -> Result<Diagnosis> {
+fn diagnose(_: &Settings, _: Evidence, _: bool) -> Result<Diagnosis> {
     anyhow::bail!(
         "this nanprobe was built without its engine and cannot train; build it with `cargo build --release`, or judge stored evidence with `nanprobe judge FILE`"
     )
@@ -105,14 +107,18 @@ fn run_measure(_: &Measure, _: &Path) -> Result<u8> {
 
 fn run_judge(args: &Judge, cwd: &Path) -> Result<u8> {
     let settings = GateSettings::resolve(Some(&args.report), args.config.as_deref(), cwd)?;
-    let text = if args.file.as_os_str() == "-" {
+    let diagnosis = nanprobe::diagnose::judge_stored(&stored(&args.file)?, &settings.gate, &settings.limits);
+    give(&diagnosis, &args.report, settings.gate.fail_on)
+}
+
+/// The evidence in a file; `-` is standard input.
+fn stored(path: &Path) -> Result<Evidence> {
+    let text = if path.as_os_str() == "-" {
         std::io::read_to_string(std::io::stdin()).context("cannot read evidence from standard input")?
     } else {
-        std::fs::read_to_string(&args.file).with_context(|| format!("cannot read {}", args.file.display()))?
+        std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?
     };
-    let diagnosis = nanprobe::diagnose::judge_stored(&text, &settings.gate, &settings.limits)
-        .map_err(|(line, error)| anyhow::anyhow!("{} line {line}: {error}", args.file.display()))?;
-    give(&diagnosis, &args.report, settings.gate.fail_on)
+    nanprobe::diagnose::stored(&text).map_err(|(line, error)| anyhow::anyhow!("{} line {line}: {error}", path.display()))
 }
 
 fn run_explain(args: &Explain, cwd: &Path) -> Result<u8> {
@@ -150,7 +156,7 @@ fn run_demo(args: &Demo) -> Result<u8> {
     if args.keep.is_some() {
         eprintln!("the data and its nanprobe.toml are in {}", folder.display());
     }
-    let diagnosis = diagnose(&settings, false)?;
+    let diagnosis = diagnose(&settings, Evidence::default(), false)?;
     give(&diagnosis, &ReportArgs::default(), settings.gate.fail_on)
 }
 

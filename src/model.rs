@@ -25,7 +25,7 @@ pub enum ModelError {
     #[error(transparent)]
     Exported(#[from] ExportedError),
     /// It takes other inputs than pictures of the data set.
-    #[error("`{model}` cannot take these pictures: {problem}")]
+    #[error("`{model}` cannot take these samples: {problem}")]
     Input {
         /// The model.
         model: String,
@@ -72,6 +72,10 @@ pub struct Treatment {
     pub reattach: bool,
     /// Whether batch norm's statistics are taken anew before the model is evaluated.
     pub calibrate: bool,
+    /// Whether the recipe's criterion is used even where the model has one of its own.
+    pub plain_criterion: bool,
+    /// Whether the held-out inputs are given the training inputs' mean and deviation.
+    pub prepare_held_out: bool,
 }
 
 impl Treatment {
@@ -85,6 +89,8 @@ impl Treatment {
             drop: vec![],
             reattach: false,
             calibrate: false,
+            plain_criterion: false,
+            prepare_held_out: false,
         }
     }
 
@@ -115,8 +121,17 @@ impl Treatment {
                 self.reattach = true;
             }
             Remedy::DropOutputActivation => self.drop_output_activation = true,
-            Remedy::Loss { to } => recipe.loss = *to,
+            Remedy::Loss { to } => (recipe.loss, self.plain_criterion) = (*to, true),
             Remedy::SetModes => (recipe.training_mode, recipe.evaluation_mode) = (recipe::Mode::Train, recipe::Mode::Eval),
+            Remedy::Backward => recipe.loop_.backward = true,
+            Remedy::Step => recipe.loop_.step = true,
+            Remedy::ClearGradients => recipe.loop_.clear_gradients = true,
+            Remedy::Unclip => recipe.loop_.clip_norm = None,
+            Remedy::KeepLearningRate => recipe.loop_.lr_decay = 1.0,
+            Remedy::TrainAlso { parameters } if !recipe.trainable.is_empty() => recipe.trainable.extend(parameters.iter().cloned()),
+            // All are trained already.
+            Remedy::TrainAlso { .. } => {}
+            Remedy::PrepareHeldOutAlike => self.prepare_held_out = true,
             Remedy::CalibrateBatchNorm => self.calibrate = true,
             Remedy::LoadWeights { path } => (recipe.model.weights, recipe.model.init) = (Some(path.clone()), Init::Default),
             Remedy::Reinitialize { parameters } if parameters.is_empty() => self.reinitialize = vec!["*".to_owned()],
@@ -141,6 +156,9 @@ pub struct Model {
 pub fn build(design: &Design, treatment: &Treatment, shape: Shape, device: Device, seed: u64) -> Result<Model, ModelError> {
     let recipe = &treatment.recipe;
     let mut graph = design.graph(shape)?;
+    if let Some(own) = &mut graph.criterion {
+        own.used = own.kind == recipe.loss && !treatment.plain_criterion;
+    }
     if let Some(activation) = recipe.model.output_activation {
         edit::append_activation(&mut graph, activation);
     }

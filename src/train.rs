@@ -1,20 +1,17 @@
-//! The one training loop, and what it needs: samples, a sampler, a criterion, an optimizer, a score.
+//! The one training loop, and what it needs: a criterion, an optimizer, a score.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use nanprobe_checks::Real;
 use nanprobe_checks::evidence::Score;
-use nanprobe_checks::recipe::{Loss, Normalize, OptimizerKind, OptimizerRecipe, Recipe};
-use rand::rngs::StdRng;
-use rand::seq::SliceRandom;
-use rand::{RngExt, SeedableRng};
-use rayon::prelude::*;
+use nanprobe_checks::recipe::{Loss, OptimizerKind, OptimizerRecipe, Recipe};
 use tch::{COptimizer, Device, Kind, Reduction, Tensor, no_grad};
 
-use crate::graph::{GraphError, Mode, Network};
+use crate::graph::{GraphError, Mode, Network, Observer};
 use crate::model::scalar;
+use crate::sampler::Sampler;
+use crate::samples::{Samples, spread};
 use crate::worker::Cost;
 
 /// What all trainings of this process have cost.
@@ -72,11 +69,12 @@ pub fn train(
     for step in 0..steps {
         let indices = sampler.next_batch();
         let (inputs, labels) = samples.batch(&indices, recipe.normalize)?;
-        let outputs = network.forward(&inputs, recipe.training_mode.into(), None)?;
-        let loss = criterion(recipe.loss, &outputs, &labels)?;
-        optimizer.zero_grad()?;
+        let (outputs, loss) = loss_of(network, recipe, &inputs, &labels, recipe.training_mode.into(), None)?;
+        if recipe.loop_.clear_gradients {
+            optimizer.zero_grad()?;
+        }
         // Where nothing that trains leads to the loss there is no gradient, and nothing to step.
-        if loss.requires_grad() {
+        if recipe.loop_.backward && loss.requires_grad() {
             loss.f_backward()?;
         }
         let (loss, norm) = (scalar(&loss)?, gradient_norm(network)?);
@@ -88,8 +86,16 @@ pub fn train(
             curve.stopped = Some(indices);
             break;
         }
+        if let Some(most) = recipe.loop_.clip_norm.filter(|most| norm > *most) {
+            scale_gradients(network, most / norm)?;
+        }
+        if recipe.loop_.lr_decay != 1.0 {
+            optimizer.scale_learning_rates(recipe.loop_.lr_decay.powi(step as i32))?;
+        }
         hook.before_update(step, network, &mut optimizer)?;
-        optimizer.step()?;
+        if recipe.loop_.step {
+            optimizer.step()?;
+        }
         if !hook.after_update(step, network, loss)? {
             break;
         }
@@ -145,6 +151,19 @@ fn freeze(network: &Network, recipe: &Recipe) -> Result<(), GraphError> {
     Ok(())
 }
 
+/// Multiplies every gradient by a factor.
+fn scale_gradients(network: &Network, factor: f64) -> Result<(), GraphError> {
+    no_grad(|| {
+        for tensor in network.parameters() {
+            let mut gradient = tensor.grad();
+            if gradient.defined() {
+                let _ = gradient.f_mul_scalar_(factor)?;
+            }
+        }
+        Ok(())
+    })
+}
+
 /// Euclidean norm of all gradients together; 0 where there is none.
 pub fn gradient_norm(network: &Network) -> Result<f64, GraphError> {
     let mut norms = Vec::with_capacity(network.parameters().len());
@@ -157,169 +176,18 @@ pub fn gradient_norm(network: &Network) -> Result<f64, GraphError> {
     if norms.is_empty() { Ok(0.0) } else { scalar(&Tensor::f_stack(&norms, 0)?.f_norm()?) }
 }
 
-/// Images in memory with their labels.
-pub struct Samples {
-    /// Pixels 0..255, uint8, [N, C, H, W].
-    pixels: Tensor,
-    /// Class indices, int64, [N].
-    labels: Tensor,
-    /// Number of classes in the data.
-    classes: usize,
-    device: Device,
-}
-
-impl Samples {
-    /// Samples of `pixels` (uint8, [N, C, H, W]) and `labels` (int64, [N]); batches arrive on `device`.
-    pub fn new(pixels: Tensor, labels: Tensor, classes: usize, device: Device) -> Self {
-        Self { pixels, labels, classes, device }
-    }
-
-    /// How many.
-    pub fn len(&self) -> usize {
-        self.labels.size().first().map_or(0, |&n| n as usize)
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Number of classes in the data.
-    pub fn classes(&self) -> usize {
-        self.classes
-    }
-
-    /// All labels.
-    pub fn labels(&self) -> Result<Vec<i64>, GraphError> {
-        Ok(Vec::<i64>::try_from(&self.labels)?)
-    }
-
-    /// All pixels, uint8, [N, C, H, W].
-    pub fn pixels(&self) -> &Tensor {
-        &self.pixels
-    }
-
-    /// A digest of each sample's pixels: of a few thousand pictures no two that differ have the same 128 bits.
-    pub fn digests(&self) -> Result<Vec<(u64, u64)>, GraphError> {
-        let pixels = Vec::<u8>::try_from(self.pixels.f_flatten(0, -1)?)?;
-        let with = |key: u8, picture: &[u8]| {
-            let mut hasher = DefaultHasher::new();
-            key.hash(&mut hasher);
-            picture.hash(&mut hasher);
-            hasher.finish()
-        };
-        let size = (pixels.len() / self.len().max(1)).max(1);
-        Ok(pixels.par_chunks(size).map(|picture| (with(0, picture), with(1, picture))).collect())
-    }
-
-    /// The same samples, sharing memory.
-    #[must_use]
-    pub fn shallow_clone(&self) -> Self {
-        self.repainted(self.pixels.shallow_clone())
-    }
-
-    /// Some of the samples.
-    pub fn chosen(&self, indices: &[i64]) -> Result<Self, GraphError> {
-        let index = Tensor::f_from_slice(indices)?;
-        Ok(Self { pixels: self.pixels.f_index_select(0, &index)?, labels: self.labels.f_index_select(0, &index)?, ..*self })
-    }
-
-    /// The same samples with other labels.
-    pub fn relabelled(&self, labels: &[i64]) -> Result<Self, GraphError> {
-        Ok(Self { pixels: self.pixels.shallow_clone(), labels: Tensor::f_from_slice(labels)?, ..*self })
-    }
-
-    /// The same labels with other pixels of the same type.
-    #[must_use]
-    pub fn repainted(&self, pixels: Tensor) -> Self {
-        Self { pixels, labels: self.labels.shallow_clone(), ..*self }
-    }
-
-    /// The inputs as the network receives them, float32 [B, C, H, W], and their labels, int64 [B].
-    pub fn batch(&self, indices: &[i64], normalize: Normalize) -> Result<(Tensor, Tensor), GraphError> {
-        let index = Tensor::f_from_slice(indices)?;
-        let pixels = self.pixels.f_index_select(0, &index)?.f_to_device(self.device)?.f_to_kind(Kind::Float)?;
-        let labels = self.labels.f_index_select(0, &index)?.f_to_device(self.device)?;
-        let channels = pixels.size()[1];
-        let affine = normalize.affine(channels as usize);
-        let column = |values: Vec<f32>| Tensor::f_from_slice(&values)?.f_view([1, channels, 1, 1])?.f_to_device(self.device);
-        let scale = column(affine.iter().map(|a| a.0 as f32).collect())?;
-        let shift = column(affine.iter().map(|a| a.1 as f32).collect())?;
-        Ok((pixels.f_mul(&scale)?.f_add(&shift)?, labels))
-    }
-}
-
-/// `count` indices below `total`, evenly spaced.
-pub fn spread(count: usize, total: usize) -> Vec<i64> {
-    (0..count).map(|i| (i * total / count) as i64).collect()
-}
-
-/// In which order samples come.
-pub struct Sampler {
-    order: Vec<i64>,
-    position: usize,
-    batch_size: usize,
-    kind: Order,
-}
-
-enum Order {
-    AsListed,
-    Shuffled(StdRng),
-    /// Indices by class; each draw takes a class, then one of its samples.
-    Balanced(StdRng, Vec<Vec<i64>>),
-}
-
-impl Sampler {
-    /// The order of a `DataLoader` over the samples as listed, shuffled anew each epoch or not.
-    pub fn new(samples: &Samples, batch_size: usize, shuffle: bool, seed: u64) -> Self {
-        let order = (0..samples.len() as i64).collect();
-        let kind = if shuffle { Order::Shuffled(StdRng::seed_from_u64(seed)) } else { Order::AsListed };
-        let mut sampler = Self { order, position: 0, batch_size: batch_size.max(1), kind };
-        sampler.begin_epoch();
-        sampler
-    }
-
-    /// Every class equally often, as `WeightedRandomSampler` with weights of 1/count.
-    pub fn balanced(samples: &Samples, batch_size: usize, seed: u64) -> Result<Self, GraphError> {
-        let mut by_class = vec![Vec::new(); samples.classes()];
-        for (index, label) in samples.labels()?.into_iter().enumerate() {
-            if let Some(class) = usize::try_from(label).ok().and_then(|label| by_class.get_mut(label)) {
-                class.push(index as i64);
-            }
-        }
-        by_class.retain(|class| !class.is_empty());
-        let order = vec![0; samples.len()];
-        let mut sampler =
-            Self { order, position: 0, batch_size: batch_size.max(1), kind: Order::Balanced(StdRng::seed_from_u64(seed), by_class) };
-        sampler.begin_epoch();
-        Ok(sampler)
-    }
-
-    fn begin_epoch(&mut self) {
-        self.position = 0;
-        match &mut self.kind {
-            Order::AsListed => {}
-            Order::Shuffled(rng) => self.order.shuffle(rng),
-            Order::Balanced(rng, classes) => {
-                for slot in &mut self.order {
-                    let class = &classes[rng.random_range(0..classes.len())];
-                    *slot = class[rng.random_range(0..class.len())];
-                }
-            }
-        }
-    }
-
-    /// The next batch's indices. A last batch of one sample is left out: batch norm cannot train on it.
-    pub fn next_batch(&mut self) -> Vec<i64> {
-        let left = self.order.len() - self.position;
-        if left == 0 || (left == 1 && self.position > 0) {
-            self.begin_epoch();
-        }
-        let end = (self.position + self.batch_size).min(self.order.len());
-        let batch = self.order[self.position..end].to_vec();
-        self.position = end;
-        batch
-    }
+/// The outputs for some inputs, and the loss: by the graph's own criterion where it has one, else by the recipe's.
+pub fn loss_of(
+    network: &Network,
+    recipe: &Recipe,
+    inputs: &[Tensor],
+    labels: &Tensor,
+    mode: Mode,
+    observer: Option<Observer>,
+) -> Result<(Tensor, Tensor), GraphError> {
+    let (outputs, own) = network.forward_with_loss(inputs, labels, mode, observer)?;
+    let loss = own.map_or_else(|| criterion(recipe.loss, &outputs, labels), Ok)?;
+    Ok((outputs, loss))
 }
 
 /// The mean loss of `outputs` [B, K] against class indices `labels` [B]; what torch.nn's criteria
@@ -338,6 +206,7 @@ pub fn criterion(loss: Loss, outputs: &Tensor, labels: &Tensor) -> Result<Tensor
         Loss::BceWithLogits => outputs.f_binary_cross_entropy_with_logits(&targets()?, none, none, Reduction::Mean)?,
         Loss::Bce => outputs.f_binary_cross_entropy(&targets()?, none, Reduction::Mean)?,
         Loss::Mse => outputs.f_mse_loss(&targets()?, Reduction::Mean)?,
+        Loss::Exported => return Err(GraphError::NoCriterion),
     })
 }
 
@@ -348,7 +217,7 @@ pub fn predictions(loss: Loss, outputs: &Tensor) -> Result<Tensor, GraphError> {
     }
     let single = outputs.f_squeeze_dim(1)?;
     Ok(match loss {
-        Loss::BceWithLogits => single.f_gt(0.0)?.f_to_kind(Kind::Int64)?,
+        Loss::BceWithLogits | Loss::Exported => single.f_gt(0.0)?.f_to_kind(Kind::Int64)?,
         Loss::Bce | Loss::CrossEntropy | Loss::Nll => single.f_gt(0.5)?.f_to_kind(Kind::Int64)?,
         Loss::Mse => single.f_round()?.f_clamp_min(0)?.f_to_kind(Kind::Int64)?,
     })
@@ -378,8 +247,8 @@ pub fn evaluate(network: &Network, samples: &Samples, recipe: &Recipe) -> Result
         let all: Vec<i64> = (0..samples.len() as i64).collect();
         for indices in all.chunks(EVALUATION_BATCH) {
             let (inputs, labels) = samples.batch(indices, recipe.normalize)?;
-            let outputs = network.forward(&inputs, recipe.evaluation_mode.into(), None)?;
-            total += scalar(&criterion(recipe.loss, &outputs, &labels)?)? * indices.len() as f64;
+            let (outputs, loss) = loss_of(network, recipe, &inputs, &labels, recipe.evaluation_mode.into(), None)?;
+            total += scalar(&loss)? * indices.len() as f64;
             // As wide as the model: it may answer a class that the data does not have.
             let width = classes.max(outputs.size()[1] as usize);
             confusion.resize(classes, vec![0; width]);

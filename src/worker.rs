@@ -77,6 +77,8 @@ pub enum Exam {
     HeldOut,
     /// A few samples again and again; scored on the same.
     ByHeart,
+    /// The baseline's training samples for this many times the steps; scored on the held-out ones.
+    Longer(u32),
 }
 
 /// The baseline's training with remedies applied, same seeds, samples and steps.

@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::slice;
 use std::sync::Once;
 
 use nanprobe::graph::{Mode, Network, edit};
@@ -70,10 +71,10 @@ fn same_as_torch(model: &str, size: i64) {
     let oracle = oracle("reference.py", model, size, &["--batch", "4"]);
     let network = network(model, size, &oracle);
     let input = &oracle["input"];
-    let logits = no_grad(|| network.forward(input, Mode::Evaluate, None)).unwrap();
+    let logits = no_grad(|| network.forward(slice::from_ref(input), Mode::Evaluate, None)).unwrap();
     assert_close(&format!("{model} logits in evaluation mode"), &logits, &oracle["logits_eval"], TOLERANCE);
 
-    let logits = network.forward(input, Mode::Train, None).unwrap();
+    let logits = network.forward(slice::from_ref(input), Mode::Train, None).unwrap();
     assert_close(&format!("{model} logits in training mode"), &logits, &oracle["logits_train"], TOLERANCE);
     criterion(Loss::CrossEntropy, &logits, &oracle["target"]).unwrap().backward();
     // Relative to the largest gradient of the whole model: a bias in front of batch norm has a gradient of
@@ -122,7 +123,7 @@ fn every_optimizer_and_criterion_computes_what_torchs_does() {
         let optimizer = Optimizer::new(&recipe, &network).unwrap();
         let expected = Vec::<f64>::try_from(oracle[&format!("losses/{kind}")].to_kind(Kind::Double)).unwrap();
         for (step, expected) in expected.into_iter().enumerate() {
-            let logits = network.forward(&batches.get(step as i64), Mode::Train, None).unwrap();
+            let logits = network.forward(&[batches.get(step as i64)], Mode::Train, None).unwrap();
             let loss = criterion(Loss::CrossEntropy, &logits, &labels.get(step as i64)).unwrap();
             let ours = loss.double_value(&[]);
             assert!((ours - expected).abs() <= TOLERANCE * expected.abs().max(1.0), "{kind} step {step}: {ours} against {expected}");
@@ -133,7 +134,7 @@ fn every_optimizer_and_criterion_computes_what_torchs_does() {
     }
 
     let network = network("small-cnn", 32, &oracle);
-    let logits = no_grad(|| network.forward(&batches.get(0), Mode::Train, None)).unwrap();
+    let logits = no_grad(|| network.forward(&[batches.get(0)], Mode::Train, None)).unwrap();
     let outputs = |loss| match loss {
         Loss::Nll => logits.log_softmax(1, Kind::Float),
         Loss::Bce => logits.sigmoid(),

@@ -83,10 +83,10 @@ fn compare(path: &Path, oracle: &HashMap<String, Tensor>, timed: usize) -> Resul
     let fresh = network(exported.shallow_clone())?;
     let load_seconds = start.elapsed().as_secs_f64();
     let (inputs, labels) = (&oracle["inputs"], &oracle["labels"]);
-    let answers = no_grad(|| fresh.forward(&inputs.get(0), Mode::Evaluate, None)).map_err(text)?;
+    let answers = no_grad(|| fresh.forward(&[inputs.get(0)], Mode::Evaluate, None)).map_err(text)?;
     let eval = relative(&answers, &oracle["eval"], 0.0);
 
-    let logits = fresh.forward(&inputs.get(0), Mode::Train, None).map_err(text)?;
+    let logits = fresh.forward(&[inputs.get(0)], Mode::Train, None).map_err(text)?;
     let train = relative(&logits, &oracle["train"], 0.0);
     criterion(Loss::CrossEntropy, &logits, &labels.get(0)).map_err(text)?.backward();
     let gradients: HashMap<&str, &Tensor> = oracle.iter().filter_map(|(name, t)| Some((name.strip_prefix("grad/")?, t))).collect();
@@ -111,7 +111,7 @@ fn compare(path: &Path, oracle: &HashMap<String, Tensor>, timed: usize) -> Resul
     let sgd = OptimizerRecipe { kind: OptimizerKind::Sgd, lr: 1e-3, momentum: 0.0, weight_decay: 0.0, groups: vec![] };
     let optimizer = Optimizer::new(&sgd, &network).map_err(text)?;
     let step = |index: i64| -> Result<f64, nanprobe::graph::GraphError> {
-        let loss = criterion(Loss::CrossEntropy, &network.forward(&inputs.get(index), Mode::Train, None)?, &labels.get(index))?;
+        let loss = criterion(Loss::CrossEntropy, &network.forward(&[inputs.get(index)], Mode::Train, None)?, &labels.get(index))?;
         optimizer.zero_grad()?;
         loss.backward();
         optimizer.step()?;

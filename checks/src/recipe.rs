@@ -142,6 +142,10 @@ pub enum Normalize {
     Unit,
     /// Raw pixels, 0 to 255.
     None,
+    /// As a batch file has them: what the user's loader gave.
+    Given,
+    /// Zero mean and unit deviation of each channel or feature, measured on the training samples.
+    Standardize,
     /// `(x/255 - mean) / std`, the same for every channel.
     MeanStd {
         /// Subtracted after division by 255.
@@ -161,7 +165,7 @@ impl Normalize {
                 Self::Imagenet if channels == 3 => from(IMAGENET[c].0, IMAGENET[c].1),
                 Self::Imagenet => from(0.449, 0.226), // the mean of the three, as for grey images
                 Self::Unit => (1.0 / 255.0, 0.0),
-                Self::None => (1.0, 0.0),
+                Self::None | Self::Given | Self::Standardize => (1.0, 0.0),
                 Self::MeanStd { mean, std } => from(mean, std),
             })
             .collect()
@@ -174,6 +178,8 @@ impl fmt::Display for Normalize {
             Self::Imagenet => f.write_str("imagenet"),
             Self::Unit => f.write_str("unit"),
             Self::None => f.write_str("none"),
+            Self::Given => f.write_str("given"),
+            Self::Standardize => f.write_str("standardize"),
             Self::MeanStd { mean, std } => write!(f, "{mean}/{std}"),
         }
     }
@@ -192,7 +198,11 @@ impl FromStr for Normalize {
             "imagenet" => Ok(Self::Imagenet),
             "unit" => Ok(Self::Unit),
             "none" => Ok(Self::None),
-            _ => numbers().ok_or_else(|| unknown("normalisation", text, "`imagenet`, `unit`, `none` or MEAN/STD such as `0.5/0.5`")),
+            "given" => Ok(Self::Given),
+            "standardize" => Ok(Self::Standardize),
+            _ => numbers().ok_or_else(|| {
+                unknown("normalisation", text, "`imagenet`, `unit`, `none`, `given`, `standardize` or MEAN/STD such as `0.5/0.5`")
+            }),
         }
     }
 }
@@ -433,7 +443,7 @@ mod tests {
 
     #[test]
     fn texts_round_trip() {
-        for text in ["imagenet", "unit", "none", "0.5/0.25"] {
+        for text in ["imagenet", "unit", "none", "given", "standardize", "0.5/0.25"] {
             assert_eq!(text.parse::<Normalize>().unwrap().to_string(), text);
         }
         for text in ["default", "zeros", "normal:0.001", "uniform:0:0.1", "constant:0.5"] {

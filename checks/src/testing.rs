@@ -59,7 +59,7 @@ pub fn job() -> Job {
             parameters: 7938,
             trainable: 7938,
             outputs: 2,
-            input: [1, 28, 28],
+            input: vec![1, 28, 28],
             weights: None,
             modules: vec![],
         },

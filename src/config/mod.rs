@@ -48,8 +48,8 @@ pub struct Settings {
     pub data: DataOptions,
     /// What the training does.
     pub recipe: Recipe,
-    /// Whether the image size was asked for, so that lowering it to keep the budget is not an option.
-    pub image_size_given: bool,
+    /// What of the recipe was asked for.
+    pub given: Given,
     /// How to measure.
     pub run: RunOptions,
     /// What counts.
@@ -58,6 +58,17 @@ pub struct Settings {
     pub limits: BTreeMap<String, serde_json::Value>,
     /// The `nanprobe.toml` that was read.
     pub origin: Option<PathBuf>,
+}
+
+/// What of the recipe the user asked for; the rest may follow from the data and the model.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Given {
+    /// The image size, so that lowering it to keep the budget is not an option.
+    pub image_size: bool,
+    /// The criterion, so that one inside the model is not used instead.
+    pub loss: bool,
+    /// How raw values become inputs.
+    pub normalize: bool,
 }
 
 /// [`DataOptions`] as JSON.
@@ -152,7 +163,7 @@ impl Settings {
         Ok(Self {
             recipe: recipe::recipe(&job, &model)?,
             data: DataOptions { path, val: job.val, classes: job.classes, labels: job.labels },
-            image_size_given: job.image_size.is_some(),
+            given: Given { image_size: job.image_size.is_some(), loss: job.loss.is_some(), normalize: job.normalize.is_some() },
             run: RunOptions {
                 seed: job.seed.unwrap_or(0),
                 budget: job.budget.unwrap_or(budget),

@@ -22,7 +22,7 @@ fn flags_alone_are_enough() {
     let settings = Settings::resolve(&flags("./train", "resnet18"), None, empty.path()).unwrap();
     assert_eq!(settings.data.path, Path::new("./train"));
     assert_eq!(settings.run, RunOptions { seed: 0, budget: BUDGET, seeds: 8, samples: 1000, held_out: 400, device: "auto".into() });
-    assert!(!settings.image_size_given && settings.origin.is_none());
+    assert!(!settings.given.image_size && settings.origin.is_none());
 }
 
 #[test]
@@ -30,7 +30,7 @@ fn the_file_is_found_upwards_and_its_paths_are_relative_to_it() {
     let project = project("[data]\ndata = \"train\"\n[model]\nmodel = \"mlp\"\n[train]\nimage-size = 16\n");
     let settings = Settings::resolve(&JobArgs::default(), None, &project.path().join("deep/er")).unwrap();
     assert_eq!(settings.data.path, project.path().join("train"));
-    assert_eq!((settings.recipe.model.name.as_str(), settings.image_size_given), ("mlp", true));
+    assert_eq!((settings.recipe.model.name.as_str(), settings.given.image_size), ("mlp", true));
     assert_eq!(settings.origin, Some(project.path().join(FILE_NAME)));
 
     let beside = Settings::resolve(&JobArgs::default(), None, project.path()).unwrap();

@@ -60,6 +60,7 @@ fn by_rule_of(listing: &Listing, folder: &Path) -> Result<Option<Listing>, DataE
 /// What was not asked for must fit in every way, else it is passed over.
 fn brought_along(listing: &Listing, options: &DataOptions) -> Option<Listing> {
     let candidates = match listing.kind {
+        SourceKind::Tensors => vec![listing.held_out_in_file()?],
         SourceKind::Idx => {
             let images = idx::held_out_beside(&listing.source())?;
             vec![idx::open(&images, None).ok()?]

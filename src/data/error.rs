@@ -18,10 +18,21 @@ pub enum DataError {
         path: PathBuf,
     },
     /// A file of another kind.
-    #[error("`{}` is not a data set: give a folder of images, or an IDX images file such as train-images-idx3-ubyte.gz", show(path))]
+    #[error(
+        "`{}` is not a data set: give a folder of images, an IDX images file such as train-images-idx3-ubyte.gz, or a safetensors file of batches",
+        show(path)
+    )]
     NotADataset {
         /// The file.
         path: PathBuf,
+    },
+    /// A safetensors file that holds no batches.
+    #[error("`{}` is not read as batches: {problem}; it needs `inputs` and `targets`, see docs/your-own-data.md", show(path))]
+    Tensors {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
     },
     /// A folder that cannot be read.
     #[error("cannot read folder `{}`: {source}; make it readable or move it out of the data", show(path))]

@@ -12,6 +12,7 @@ use super::decode::{Channels, Raster};
 use super::error::DataError;
 use super::idx::{self, IdxImages};
 use super::naming::{Naming, slashed};
+use super::tensors::{self, Layout, TensorFile};
 use super::{DataOptions, classes, decode, folder, resize};
 
 /// A larger file is not read into memory as an image.
@@ -26,6 +27,8 @@ pub enum SourceKind {
     FlatFiles,
     /// MNIST's format: one file of images, one of labels.
     Idx,
+    /// Batches in a safetensors file.
+    Tensors,
 }
 
 impl fmt::Display for SourceKind {
@@ -34,6 +37,7 @@ impl fmt::Display for SourceKind {
             Self::ImageFolder => "image folder",
             Self::FlatFiles => "flat files",
             Self::Idx => "IDX",
+            Self::Tensors => "batches",
         })
     }
 }
@@ -68,6 +72,8 @@ enum Storage {
     Files(Vec<PathBuf>),
     /// Positions in an IDX file.
     Idx(Arc<IdxImages>, Vec<u32>),
+    /// Positions in a part of a file of tensors.
+    Tensors(Arc<TensorFile>, &'static str, Vec<u32>),
 }
 
 impl Listing {
@@ -84,6 +90,9 @@ impl Listing {
             ErrorKind::NotFound => DataError::Missing { path: path.to_owned() },
             _ => DataError::Directory { path: path.to_owned(), source },
         })?;
+        if metadata.is_file() && pattern.is_none() && tensors::is_tensors(path) {
+            return tensors::open(path);
+        }
         let images = if metadata.is_dir() { idx::find(path, &["train", "t10k"]) } else { Some(path.to_owned()) };
         match images {
             Some(images) => idx::open(&images, pattern),
@@ -114,6 +123,34 @@ impl Listing {
         }
     }
 
+    /// A listing of all samples of a part of a file of tensors.
+    pub(super) fn of_tensors(file: Arc<TensorFile>, part: &'static str, classes: Vec<String>, labels: &[u32], rule: String) -> Self {
+        Self {
+            root: file.path.parent().unwrap_or(Path::new("")).to_owned(),
+            kind: SourceKind::Tensors,
+            rule,
+            classes,
+            labels: labels.to_vec(),
+            grey: false,
+            labels_in_names: false,
+            naming: None,
+            storage: Storage::Tensors(file, part, (0..labels.len() as u32).collect()),
+        }
+    }
+
+    /// The held-out samples that the same file brings along.
+    pub(super) fn held_out_in_file(&self) -> Option<Self> {
+        if let Storage::Tensors(file, "", _) = &self.storage { tensors::held_out(file) } else { None }
+    }
+
+    /// How a sample's bytes are read: pictures are decoded to `channels` and `size`, tensors are as they are.
+    pub fn layout(&self, channels: usize, size: usize) -> Vec<Layout> {
+        match &self.storage {
+            Storage::Tensors(file, part, _) => file.layout(part),
+            _ => vec![Layout::pixels(channels, size)],
+        }
+    }
+
     /// Other classes: keeps the samples whose label has a new one, in the same order.
     pub(super) fn relabel(mut self, classes: Vec<String>, new: impl Fn(u32) -> Option<u32>) -> Self {
         let labels = std::mem::take(&mut self.labels);
@@ -121,7 +158,7 @@ impl Listing {
         let mut kept = || keep.next().unwrap_or(false);
         match &mut self.storage {
             Storage::Files(paths) => paths.retain(|_| kept()),
-            Storage::Idx(_, records) => records.retain(|_| kept()),
+            Storage::Idx(_, records) | Storage::Tensors(_, _, records) => records.retain(|_| kept()),
         }
         Self { labels: labels.iter().filter_map(|&label| new(label)).collect(), classes, ..self }
     }
@@ -141,6 +178,7 @@ impl Listing {
         match &self.storage {
             Storage::Files(_) => self.root.clone(),
             Storage::Idx(images, _) => images.path.clone(),
+            Storage::Tensors(file, ..) => file.path.clone(),
         }
     }
 
@@ -153,6 +191,10 @@ impl Listing {
                 let name = images.path.file_name().unwrap_or_default().to_string_lossy();
                 records.get(index).map(|record| format!("{name}#{record}")).unwrap_or_default()
             }
+            Storage::Tensors(file, part, records) => {
+                let name = file.path.file_name().unwrap_or_default().to_string_lossy();
+                records.get(index).map(|record| format!("{name}#{part}{record}")).unwrap_or_default()
+            }
         }
     }
 
@@ -160,13 +202,17 @@ impl Listing {
     pub(super) fn paths(&self) -> &[PathBuf] {
         match &self.storage {
             Storage::Files(paths) => paths,
-            Storage::Idx(..) => &[],
+            Storage::Idx(..) | Storage::Tensors(..) => &[],
         }
     }
 
     /// A sample's pixels, [C, size, size] with C = `channels`, 1 (luma) or 3 (RGB): what torchvision's
-    /// `pil_loader`, `Resize(size)` and `CenterCrop(size)` give.
+    /// `pil_loader`, `Resize(size)` and `CenterCrop(size)` give. The bytes of a sample's inputs for tensors, as in [`layout`](Self::layout).
     pub fn decode(&self, index: usize, channels: usize, size: usize) -> Result<Vec<u8>, FileError> {
+        if let Storage::Tensors(file, part, records) = &self.storage {
+            let beyond = || FileError { path: self.path_of(index), reason: format!("sample {index} of {}", self.len()) };
+            return records.get(index).map(|record| file.row(part, *record)).ok_or_else(beyond);
+        }
         let pixels = Channels::of(channels).and_then(|channels| resize::resize_and_crop(&self.raster(index, channels)?, size));
         pixels.map_err(|reason| FileError { path: self.path_of(index), reason })
     }
@@ -176,6 +222,7 @@ impl Listing {
         match &self.storage {
             Storage::Files(paths) => decode::decode(&read(&self.root.join(paths.get(index).ok_or_else(beyond)?))?, channels),
             Storage::Idx(images, records) => Ok(images.raster(*records.get(index).ok_or_else(beyond)?, channels)),
+            Storage::Tensors(..) => Err("tensors are no picture".to_owned()),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The user's samples: from a path to the pixels and labels of a probe subset.
 //!
 //! [`Listing::open`] recognises what a path holds (an image folder, flat files with the label in their
-//! names, MNIST's IDX files) and lists its samples with their labels, in the order in which an unshuffled
+//! names, MNIST's IDX files, batches in a safetensors file) and lists its samples with their labels, in the order in which an unshuffled
 //! PyTorch `DataLoader` would give them; nothing is decoded. [`companion`] finds the held-out samples
 //! that belong to it. [`subset`] draws a stratified sample of both and decodes only that, in parallel,
 //! to the pixels that torchvision's `pil_loader`, `Resize` and `CenterCrop` would give.
@@ -25,6 +25,7 @@ mod palette_tiff;
 mod resize;
 mod split;
 mod subset;
+mod tensors;
 #[cfg(test)]
 mod testing;
 mod walk;
@@ -36,12 +37,13 @@ pub use companion::companion;
 pub use error::DataError;
 pub use label_names::label_names;
 pub use listing::{Listing, SourceKind};
-pub use subset::{Images, Subset, SubsetOptions, subset};
+pub use subset::{Rows, Subset, SubsetOptions, subset};
+pub use tensors::Layout;
 
 /// What the user said about the data.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DataOptions {
-    /// `--data`: a folder, or an IDX images file.
+    /// `--data`: a folder, an IDX images file, or a safetensors file of batches.
     pub path: PathBuf,
     /// `--val`: the same, for the held-out samples.
     pub val: Option<PathBuf>,

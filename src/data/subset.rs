@@ -12,26 +12,25 @@ use rayon::prelude::*;
 use super::error::{DataError, show};
 use super::listing::Listing;
 use super::split::{apportion, train_and_held_out};
+use super::tensors::Layout;
 
 /// Failures kept as examples.
 const MAX_EXAMPLES: usize = 20;
 
-/// Decoded samples in ascending order of their place in the listing.
+/// Samples in ascending order of their place in the listing.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Images {
-    /// Raw pixels, 0 to 255, [N, C, H, W] contiguous.
-    pub pixels: Vec<u8>,
-    /// C.
-    pub channels: usize,
-    /// H and W.
-    pub size: usize,
+pub struct Rows {
+    /// The inputs of one sample after the other: pixels 0 to 255, [N, C, H, W], or what a file of tensors has.
+    pub bytes: Vec<u8>,
+    /// How one sample's bytes are read, input by input.
+    pub layout: Vec<Layout>,
     /// One label a sample, by the training listing's classes.
     pub labels: Vec<i64>,
     /// One index a sample into the listing it comes from, ascending.
     pub indices: Vec<usize>,
 }
 
-impl Images {
+impl Rows {
     /// N.
     pub fn len(&self) -> usize {
         self.labels.len()
@@ -41,15 +40,25 @@ impl Images {
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()
     }
+
+    /// The bytes of one input of all samples.
+    pub fn input(&self, index: usize) -> Vec<u8> {
+        if self.layout.len() == 1 {
+            return self.bytes.clone();
+        }
+        let sizes: Vec<usize> = self.layout.iter().map(Layout::bytes).collect();
+        let (start, row) = (sizes[..index].iter().sum::<usize>(), sizes.iter().sum::<usize>().max(1));
+        self.bytes.chunks(row).flat_map(|row| &row[start..start + sizes[index]]).copied().collect()
+    }
 }
 
 /// What the probes train on and what they are judged by; disjoint.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Subset {
     /// Training samples.
-    pub train: Images,
+    pub train: Rows,
     /// Held-out samples.
-    pub held_out: Images,
+    pub held_out: Rows,
     /// Where the held-out samples come from, in words: a path, or "a stratified split of the training data".
     pub held_out_from: String,
     /// Files that failed; each was replaced by another one of its class where there was one.
@@ -115,8 +124,8 @@ pub fn subset(
     let failed = failures.len() as u64;
     let examples = failures.into_iter().take(MAX_EXAMPLES).map(|(_, _, error)| error).collect();
     Ok(Subset {
-        train: assemble(train, options),
-        held_out: assemble(held_out, options),
+        train: assemble(train, listing.layout(options.channels, options.size)),
+        held_out: assemble(held_out, val.unwrap_or(listing).layout(options.channels, options.size)),
         held_out_from: val.map_or_else(|| "a stratified split of the training data".to_owned(), |val| show(&val.source())),
         unreadable: UnreadableFiles { tried, failed, examples },
     })
@@ -232,17 +241,16 @@ fn fill(
     (filled, failures)
 }
 
-fn assemble(mut filled: Vec<Filled>, options: &SubsetOptions) -> Images {
+fn assemble(mut filled: Vec<Filled>, layout: Vec<Layout>) -> Rows {
     filled.sort_unstable_by_key(|(slot, _)| slot.index);
-    let length = options.channels * options.size * options.size;
-    let mut images =
-        Images { pixels: Vec::with_capacity(filled.len() * length), channels: options.channels, size: options.size, ..Images::default() };
-    for (slot, pixels) in filled {
-        images.labels.push(slot.label);
-        images.indices.push(slot.index);
-        images.pixels.extend(pixels);
+    let length: usize = layout.iter().map(Layout::bytes).sum();
+    let mut rows = Rows { bytes: Vec::with_capacity(filled.len() * length), layout, ..Rows::default() };
+    for (slot, bytes) in filled {
+        rows.labels.push(slot.label);
+        rows.indices.push(slot.index);
+        rows.bytes.extend(bytes);
     }
-    images
+    rows
 }
 
 #[cfg(test)]
@@ -274,7 +282,7 @@ mod tests {
         subset(listing, val, options, &|_, _| {}).map_err(|error| error.to_string())
     }
 
-    fn count(images: &Images, label: i64) -> usize {
+    fn count(images: &Rows, label: i64) -> usize {
         images.labels.iter().filter(|&&own| own == label).count()
     }
 
@@ -294,7 +302,7 @@ mod tests {
                 prop_assert!(part.indices.is_sorted_by(|a, b| a < b));
                 for (position, (&index, &label)) in part.indices.iter().zip(&part.labels).enumerate() {
                     prop_assert_eq!(i64::from(listing.labels[index]), label);
-                    prop_assert!(part.pixels[position * 48..][..48].iter().all(|&pixel| usize::from(pixel) == index));
+                    prop_assert!(part.bytes[position * 48..][..48].iter().all(|&pixel| usize::from(pixel) == index));
                 }
                 for class in 0..3_u8 {
                     let quota = of_class(&labels, class) as f64 * part.len() as f64 / labels.len() as f64;

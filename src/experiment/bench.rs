@@ -60,9 +60,12 @@ impl<'a> Bench<'a> {
     pub fn trial(&mut self, exam: Exam, remedies: &[Remedy], seeds: Range<usize>) -> Option<Vec<TrainingRun>> {
         self.trials += 1;
         let edits = if remedies.is_empty() { "as it is".to_owned() } else { remedies.iter().map(name).collect::<Vec<_>>().join(" + ") };
-        let by_heart = if exam == Exam::ByHeart { "by heart, " } else { "" };
-        (self.progress)(&format!("experiment {}: {by_heart}{edits}", self.trials));
-        let trainings = seeds.len();
+        let (how, trainings) = match exam {
+            Exam::HeldOut => (String::new(), seeds.len()),
+            Exam::ByHeart => ("by heart, ".to_owned(), seeds.len()),
+            Exam::Longer(times) => (format!("{times} times the steps, "), seeds.len() * times as usize),
+        };
+        (self.progress)(&format!("experiment {}: {how}{edits}", self.trials));
         let request = Request::Trial { exam, remedies: remedies.to_vec(), seeds };
         match self.ask(trainings, &request)? {
             Message::Trial(trial) => Some(trial.runs),

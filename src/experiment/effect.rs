@@ -65,6 +65,7 @@ pub fn effect(before: &[TrainingRun], after: &[TrainingRun], remedy: &Remedy, wi
         half_way_before: half_way(befores.clone()),
         half_way_after: half_way(afters.clone()),
         decided_by: Criterion::HeldOut,
+        longer: None,
         seeds: befores.len() as u64,
         with,
     };

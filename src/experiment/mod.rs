@@ -11,7 +11,7 @@ use std::ops::Range;
 use nanprobe_checks::Remedy;
 use nanprobe_checks::evidence::TrainingRun;
 
-use crate::diagnosis::{Criterion, Effect, Status};
+use crate::diagnosis::{Criterion, Effect, Longer, Status};
 
 mod arms;
 mod bench;
@@ -26,7 +26,7 @@ use effect::{helps, open};
 const MOST_SUSPECTS: usize = 6;
 /// Of what all remedies reach together, a list of fixes may leave this much, in balanced accuracy:
 /// about one standard error of 400 held-out samples.
-const TOLERANCE: f64 = 0.025;
+pub const TOLERANCE: f64 = 0.025;
 /// However noisy the seeds are, a list of fixes that leaves more than this is not done.
 const MOST_NOISE: f64 = 0.1;
 
@@ -104,6 +104,15 @@ impl Outcome {
             if let Some(effect) = &mut decision.effect {
                 effect.with.splice(0..0, fixed.iter().cloned());
             }
+        }
+    }
+
+    /// The fix of a check that only makes a training faster is none: it leaves the list, and what it bought says how far the
+    /// training gets without it in more steps.
+    pub fn only_slower(&mut self, check: &str, longer: Longer) {
+        self.path.retain(|step| step.check != check);
+        for effect in self.decisions.iter_mut().filter(|decision| decision.check == check).filter_map(|decision| decision.effect.as_mut()) {
+            effect.longer = Some(longer);
         }
     }
 

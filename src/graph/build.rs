@@ -70,13 +70,17 @@ pub struct Builder {
 impl Builder {
     /// An empty graph of that name.
     pub fn new(name: &str) -> Self {
-        let graph = Graph { name: name.to_owned(), parameters: vec![], buffers: vec![], nodes: vec![], output: Value::Input };
-        Self { graph }
+        Self { graph: Graph::empty(name) }
     }
 
     /// The finished graph.
-    pub fn finish(mut self, output: Value) -> Graph {
-        self.graph.output = output;
+    pub fn finish(self, output: Value) -> Graph {
+        self.finish_with(output, 1)
+    }
+
+    /// The finished graph of several inputs.
+    pub fn finish_with(mut self, output: Value, inputs: usize) -> Graph {
+        (self.graph.output, self.graph.inputs) = (output, inputs);
         self.graph
     }
 
@@ -174,6 +178,20 @@ impl Builder {
     /// `torch.flatten(x, 1)`.
     pub fn flatten(&mut self, x: Value) -> Value {
         self.node("flatten", "flatten.using_ints", vec![Arg::Value(x), Arg::Int(1), Arg::Int(-1)])
+    }
+
+    /// `nn.Embedding` of token ids [N, ...] of `dimensions` dimensions, averaged over all positions: [N, width].
+    pub fn mean_embedding(&mut self, module: &str, ids: Value, dimensions: usize, [vocabulary, width]: [i64; 2]) -> Value {
+        let weight = self.parameter(module, "weight", &[vocabulary, width], ParameterKind::Other, Fill::Normal(1.0));
+        let embedded = self.node(module, "embedding.default", vec![weight, Arg::Value(ids)]);
+        let positions: Vec<i64> = (1..dimensions as i64).collect();
+        if positions.is_empty() { embedded } else { self.node(module, "mean.dim", vec![Arg::Value(embedded), Arg::Ints(positions)]) }
+    }
+
+    /// `torch.cat(xs, 1)`.
+    pub fn cat(&mut self, module: &str, xs: &[Value]) -> Value {
+        let xs = Arg::List(xs.iter().copied().map(Arg::Value).collect());
+        self.node(module, "cat.default", vec![xs, Arg::Int(1)])
     }
 
     /// `nn.Dropout(p)`.

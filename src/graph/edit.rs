@@ -5,7 +5,7 @@ use nanprobe_checks::recipe::{OutputActivation, matches};
 use super::knowledge::{BATCH_NORM, BATCH_NORM_MOMENTUM, trailing_activations};
 use super::{Arg, Graph, Node, Value};
 
-/// Appends an activation to the output.
+/// Puts an activation behind the output, and before the criterion where the graph has one.
 pub fn append_activation(graph: &mut Graph, activation: OutputActivation) {
     let (target, dim) = match activation {
         OutputActivation::Softmax => ("aten.softmax.int", Some(1)),
@@ -17,8 +17,13 @@ pub fn append_activation(graph: &mut Graph, activation: OutputActivation) {
     let mut args = vec![Arg::Value(graph.output)];
     args.extend(dim.map(Arg::Int));
     let name = format!("output.{activation}");
-    graph.nodes.push(Node::new(name.clone(), target, args, name));
-    graph.output = Value::Node(graph.nodes.len() - 1);
+    let node = Node::new(name.clone(), target, args, name);
+    if let Value::Node(index) = graph.output {
+        insert_behind(graph, index, node);
+    } else {
+        graph.nodes.push(node);
+        graph.output = Value::Node(graph.nodes.len() - 1);
+    }
 }
 
 /// Makes the output what the last layer computes, without the activations behind it.
@@ -75,6 +80,13 @@ pub fn set_batch_norm_momentum(graph: &mut Graph, momentum: f64) {
 
 /// Puts a detach right behind a node; all readers then read the detached value.
 fn insert_detach(graph: &mut Graph, index: usize) {
+    let module = graph.nodes[index].module.clone();
+    let node = Node::new(format!("{module}.detach"), "aten.detach.default", vec![Arg::Value(Value::Node(index))], module);
+    insert_behind(graph, index, node);
+}
+
+/// Puts a node that reads another right behind it; all readers of that one then read the new one.
+fn insert_behind(graph: &mut Graph, index: usize, node: Node) {
     let at = index + 1;
     let mut moved = |value| match value {
         Value::Node(read) if read >= at => Value::Node(read + 1),
@@ -82,8 +94,9 @@ fn insert_detach(graph: &mut Graph, index: usize) {
     };
     graph.nodes.iter_mut().flat_map(|node| &mut node.args).for_each(|arg| arg.map_values(&mut moved));
     graph.output = moved(graph.output);
-    let module = graph.nodes[index].module.clone();
-    let node = Node::new(format!("{module}.detach"), "aten.detach.default", vec![Arg::Value(Value::Node(index))], module);
+    if let Some(criterion) = &mut graph.criterion {
+        criterion.loss = moved(criterion.loss);
+    }
     graph.nodes.insert(at, node);
     replace(graph, Value::Node(index), Value::Node(at), at);
 }
@@ -104,11 +117,13 @@ fn replace(graph: &mut Graph, old: Value, new: Value, except: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::{Builder, PASS};
+    use nanprobe_checks::recipe::Loss;
+
+    use crate::graph::{Builder, Criterion, PASS, TargetForm};
 
     fn two_layers() -> Graph {
         let mut b = Builder::new("two");
-        let x = b.linear("body", Value::Input, 4, 3, None);
+        let x = b.linear("body", Value::Input(0), 4, 3, None);
         let x = b.relu("relu", x);
         let x = b.linear("head", x, 3, 2, None);
         b.finish(x)
@@ -124,6 +139,21 @@ mod tests {
             let last = graph.nodes.last().unwrap();
             assert_eq!((last.target.as_str(), last.reads().next()), (PASS, Some(two_layers().output)));
         }
+    }
+
+    #[test]
+    fn an_activation_stands_before_the_graphs_own_criterion() {
+        let mut graph = two_layers();
+        let args = vec![Arg::Value(graph.output), Arg::Value(Value::Input(1))];
+        graph.nodes.push(Node::new("loss".to_owned(), "aten.cross_entropy_loss.default", args, String::new()));
+        let criterion =
+            Criterion { kind: Loss::CrossEntropy, loss: Value::Node(3), target: 1, form: TargetForm::Indices, mean: true, used: true };
+        graph.criterion = Some(criterion);
+        append_activation(&mut graph, OutputActivation::Softmax);
+        assert_eq!(graph.nodes[3].target, "aten.softmax.int");
+        assert_eq!(graph.output, Value::Node(3));
+        let loss = graph.criterion.as_ref().map(|criterion| criterion.loss);
+        assert_eq!((loss, graph.nodes[4].reads().next()), (Some(Value::Node(4)), Some(Value::Node(3))));
     }
 
     #[test]

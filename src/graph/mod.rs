@@ -10,6 +10,7 @@ use nanprobe_checks::evidence::ParameterKind;
 use thiserror::Error;
 
 mod build;
+pub mod criterion;
 pub mod edit;
 mod exported;
 pub mod knowledge;
@@ -18,6 +19,7 @@ mod operators;
 pub mod weights;
 
 pub use build::{Builder, Conv};
+pub use criterion::{Criterion, TargetForm};
 pub use exported::{Exported, ExportedError, Module};
 pub use network::{Mode, Network, Observer};
 pub use operators::GETITEM;
@@ -65,6 +67,17 @@ pub enum GraphError {
         /// What it reads.
         value: Value,
     },
+    /// A loss that only an exported graph has.
+    #[error("the model computes no loss of its own; name one with `--loss`")]
+    NoCriterion,
+    /// Other inputs than the model takes.
+    #[error("the model takes {taken} inputs, and the data has {given}")]
+    Inputs {
+        /// Inputs of a sample.
+        given: usize,
+        /// Inputs of the model.
+        taken: usize,
+    },
     /// libtorch refused.
     #[error("`{node}` ({target}) failed on inputs of shape {shapes}: {source}")]
     Torch {
@@ -102,8 +115,8 @@ impl From<tch::TchError> for GraphError {
 /// Something that a node reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Value {
-    /// The model's input, [N, C, H, W].
-    Input,
+    /// One of the model's inputs, by position; pictures are [N, C, H, W].
+    Input(usize),
     /// A parameter, by position.
     Parameter(usize),
     /// A buffer, by position.
@@ -311,4 +324,23 @@ pub struct Graph {
     pub nodes: Vec<Node>,
     /// What the model returns, [N, outputs].
     pub output: Value,
+    /// Number of inputs, that of the targets included.
+    pub inputs: usize,
+    /// The loss, where the graph computes one.
+    pub criterion: Option<Criterion>,
+}
+
+impl Graph {
+    /// A graph of one input without nodes.
+    pub fn empty(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            parameters: vec![],
+            buffers: vec![],
+            nodes: vec![],
+            output: Value::Input(0),
+            inputs: 1,
+            criterion: None,
+        }
+    }
 }

@@ -3,8 +3,9 @@
 use nanprobe_checks::recipe;
 use tch::{Device, Kind, Tensor, no_grad};
 
+use super::criterion::depends_on;
 use super::operators::{Kernel, compile};
-use super::{Fill, Graph, GraphError, Output, Value};
+use super::{Fill, Graph, GraphError, Output, TargetForm, Value};
 
 /// What batch norm and dropout do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +55,7 @@ impl From<Tensor> for Slot {
 
 /// What nodes read while a network runs.
 pub struct Values<'a> {
-    input: &'a Tensor,
+    inputs: &'a [Tensor],
     network: &'a Network,
     nodes: Vec<Slot>,
 }
@@ -63,7 +64,8 @@ impl Values<'_> {
     /// The tensor of a value.
     pub fn get(&self, value: Value) -> &Tensor {
         match value {
-            Value::Input => self.input,
+            // `Network::run` has checked that all inputs that are read are there.
+            Value::Input(i) => &self.inputs[i],
             Value::Parameter(i) => &self.network.parameters[i],
             Value::Buffer(i) => &self.network.buffers[i],
             // `Network::new` has checked that a node reads earlier nodes only, and tensors where it takes tensors;
@@ -98,6 +100,8 @@ pub struct Network {
     kernels: Vec<Kernel>,
     /// Per node, the nodes whose values nobody reads after it.
     dying: Vec<Vec<usize>>,
+    /// Per node, whether it is computed only where there are targets.
+    for_loss: Vec<bool>,
 }
 
 impl Network {
@@ -109,7 +113,8 @@ impl Network {
         let dying = last_readers(&graph);
         let parameters = graph.parameters.iter().map(|p| draw(&p.shape, p.fill, device)).collect::<Result<_, _>>()?;
         let buffers = graph.buffers.iter().map(|b| Tensor::f_full(&b.shape, b.value, (Kind::Float, device))).collect::<Result<_, _>>()?;
-        Ok(Self { graph, parameters, buffers, kernels, dying })
+        let for_loss = graph.criterion.as_ref().map_or_else(|| vec![false; graph.nodes.len()], |own| depends_on(&graph, own.target));
+        Ok(Self { graph, parameters, buffers, kernels, dying, for_loss })
     }
 
     /// What it computes.
@@ -147,11 +152,46 @@ impl Network {
         Ok(())
     }
 
-    /// Runs the graph on `input`, [N, C, H, W], and shows every node's output to `observer`.
-    /// A value is freed after its last reader unless the observer keeps it.
-    pub fn forward(&self, input: &Tensor, mode: Mode, mut observer: Option<Observer>) -> Result<Tensor, GraphError> {
-        let mut values = Values { input, network: self, nodes: self.graph.nodes.iter().map(|_| Slot::Empty).collect() };
+    /// Runs the graph on its inputs, pictures [N, C, H, W] for instance, and shows every node's output to `observer`.
+    /// A value is freed after its last reader unless the observer keeps it. What only a loss needs is not computed.
+    pub fn forward(&self, inputs: &[Tensor], mode: Mode, observer: Option<Observer>) -> Result<Tensor, GraphError> {
+        Ok(self.run(inputs, None, mode, observer)?.0)
+    }
+
+    /// The same, and the loss by the graph's own criterion where it has one; `labels` are class indices, int64 [N].
+    pub fn forward_with_loss(
+        &self,
+        inputs: &[Tensor],
+        labels: &Tensor,
+        mode: Mode,
+        observer: Option<Observer>,
+    ) -> Result<(Tensor, Option<Tensor>), GraphError> {
+        let used = self.graph.criterion.as_ref().filter(|own| own.used);
+        let targets = used.map(|own| targets(own.form, labels)).transpose()?;
+        self.run(inputs, targets, mode, observer)
+    }
+
+    fn run(
+        &self,
+        inputs: &[Tensor],
+        targets: Option<Tensor>,
+        mode: Mode,
+        mut observer: Option<Observer>,
+    ) -> Result<(Tensor, Option<Tensor>), GraphError> {
+        let with_loss = targets.is_some();
+        let mut given: Vec<Tensor> = inputs.iter().map(Tensor::shallow_clone).collect();
+        if let Some(own) = &self.graph.criterion {
+            // Without targets nothing reads what stands in their place.
+            given.insert(own.target.min(given.len()), targets.unwrap_or_default());
+        }
+        if given.len() != self.graph.inputs {
+            return Err(GraphError::Inputs { given: inputs.len(), taken: self.graph.inputs - usize::from(self.graph.criterion.is_some()) });
+        }
+        let mut values = Values { inputs: &given, network: self, nodes: self.graph.nodes.iter().map(|_| Slot::Empty).collect() };
         for (index, kernel) in self.kernels.iter().enumerate() {
+            if self.for_loss[index] && !with_loss {
+                continue;
+            }
             let output = kernel(&values, mode).map_err(|source| {
                 let node = &self.graph.nodes[index];
                 let shapes = node.reads().filter_map(|value| values.shape(value)).collect::<Vec<_>>().join(", ");
@@ -166,7 +206,8 @@ impl Network {
                 values.nodes[dead] = Slot::Empty;
             }
         }
-        Ok(values.get(self.graph.output).shallow_clone())
+        let loss = self.graph.criterion.as_ref().filter(|_| with_loss).map(|own| values.get(own.loss).shallow_clone());
+        Ok((values.get(self.graph.output).shallow_clone(), loss))
     }
 }
 
@@ -205,6 +246,16 @@ impl Network {
     }
 }
 
+/// Class indices, int64 [N], in the form that a criterion takes.
+fn targets(form: TargetForm, labels: &Tensor) -> Result<Tensor, GraphError> {
+    Ok(match form {
+        TargetForm::Indices => labels.shallow_clone(),
+        TargetForm::Floats => labels.f_to_kind(Kind::Float)?,
+        TargetForm::Column => labels.f_unsqueeze(1)?.f_to_kind(Kind::Float)?,
+        TargetForm::OneHot(width) => labels.f_one_hot(width)?.f_to_kind(Kind::Float)?,
+    })
+}
+
 /// A leaf tensor that requires gradients, with values drawn from libtorch's generator.
 fn draw(shape: &[i64], fill: Fill, device: Device) -> Result<Tensor, GraphError> {
     // Drawn on the CPU so that every device starts from the same numbers.
@@ -221,7 +272,7 @@ fn draw(shape: &[i64], fill: Fill, device: Device) -> Result<Tensor, GraphError>
 
 fn check_order(graph: &Graph) -> Result<(), GraphError> {
     let exists = |value: Value, before: usize| match value {
-        Value::Input => true,
+        Value::Input(i) => i < graph.inputs,
         Value::Parameter(i) => i < graph.parameters.len(),
         Value::Buffer(i) => i < graph.buffers.len(),
         Value::Node(i) => i < before,
@@ -231,15 +282,16 @@ fn check_order(graph: &Graph) -> Result<(), GraphError> {
             return Err(GraphError::Dangling { node: node.name.clone(), value });
         }
     }
-    let is_tensor = !matches!(graph.output, Value::Node(i) if graph.nodes.get(i).is_some_and(|node| node.output != Output::Tensor));
-    if exists(graph.output, graph.nodes.len()) && is_tensor {
-        Ok(())
-    } else {
-        Err(GraphError::Dangling { node: "output".to_owned(), value: graph.output })
+    let is_tensor = |value: Value| !matches!(value, Value::Node(i) if graph.nodes.get(i).is_some_and(|node| node.output != Output::Tensor));
+    for value in [Some(graph.output), graph.criterion.as_ref().map(|own| own.loss)].into_iter().flatten() {
+        if !(exists(value, graph.nodes.len()) && is_tensor(value)) {
+            return Err(GraphError::Dangling { node: "output".to_owned(), value });
+        }
     }
+    Ok(())
 }
 
-/// Per node, the nodes whose values nobody reads after it. The output is read by the caller.
+/// Per node, the nodes whose values nobody reads after it. Output and loss are read by the caller.
 fn last_readers(graph: &Graph) -> Vec<Vec<usize>> {
     let mut last: Vec<usize> = (0..graph.nodes.len()).collect();
     for (index, node) in graph.nodes.iter().enumerate() {
@@ -251,7 +303,8 @@ fn last_readers(graph: &Graph) -> Vec<Vec<usize>> {
     }
     let mut dying = vec![Vec::new(); graph.nodes.len()];
     for (node, &reader) in last.iter().enumerate() {
-        if graph.output != Value::Node(node) {
+        let returned = graph.output == Value::Node(node) || graph.criterion.as_ref().is_some_and(|own| own.loss == Value::Node(node));
+        if !returned {
             dying[reader].push(node);
         }
     }

@@ -27,7 +27,8 @@ pub fn measure(lab: &Lab, network: &Network) -> Result<Vec<NodeActivation>, Prob
             Mode::Train,
             Some(&mut |index, output| {
                 let node = &graph.nodes[index];
-                if let Some(kind) = kind(node) {
+                // A number has no units.
+                if let Some(kind) = kind(node).filter(|_| output.dim() > 0) {
                     let statistics = statistics(output, kind)?;
                     activations.push(NodeActivation {
                         node: node.name.clone(),

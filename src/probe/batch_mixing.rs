@@ -6,7 +6,7 @@ use tch::{Tensor, no_grad};
 use super::{Lab, ProbeError};
 use crate::graph::{GraphError, Mode, Network, Output};
 use crate::model::scalar;
-use crate::train::spread;
+use crate::samples::spread;
 
 /// Samples in the batch: the first stays, the others are replaced.
 const SAMPLES: usize = 4;
@@ -40,8 +40,8 @@ struct Trace {
     output: Tensor,
 }
 
-fn trace(network: &Network, inputs: &Tensor) -> Result<Trace, GraphError> {
-    let batch = inputs.size()[0];
+fn trace(network: &Network, inputs: &[Tensor]) -> Result<Trace, GraphError> {
+    let batch = inputs.first().map_or(0, |input| input.size()[0]);
     let mut rows: Vec<Option<Tensor>> = network.graph().nodes.iter().map(|_| None).collect();
     let output = no_grad(|| {
         network.forward(
@@ -76,7 +76,7 @@ fn first(network: &Network, one: &Trace, other: &Trace) -> Result<Option<MixingN
     let mut left: Option<usize> = None;
     for (index, node) in graph.nodes.iter().enumerate() {
         depends[index] = node.reads().any(|value| match value {
-            crate::graph::Value::Input => true,
+            crate::graph::Value::Input(_) => true,
             crate::graph::Value::Node(i) => depends[i],
             _ => false,
         });

@@ -1,11 +1,13 @@
 //! Real inputs against constant ones (Karpathy 2019, "input-independent baseline").
 
 use nanprobe_checks::evidence::{BlankInputs, TrainingRun};
-use tch::Kind;
+use tch::{Kind, Tensor};
 
 use super::{Lab, ProbeError};
 use crate::graph::GraphError;
-use crate::train::{Sampler, Samples, evaluate, train};
+use crate::sampler::Sampler;
+use crate::samples::Samples;
+use crate::train::{evaluate, train};
 
 pub fn measure(lab: &Lab) -> Result<BlankInputs, ProbeError> {
     let (blank_train, blank_held_out) = (blank(&lab.train)?, blank(&lab.held_out)?);
@@ -26,9 +28,16 @@ pub fn measure(lab: &Lab) -> Result<BlankInputs, ProbeError> {
     })
 }
 
-/// Every input replaced by the mean input.
+/// Every input replaced by the mean input; by the first one where it is token ids, which have no mean.
 fn blank(samples: &Samples) -> Result<Samples, GraphError> {
-    let pixels = samples.pixels();
-    let mean = pixels.f_to_kind(Kind::Float)?.f_mean_dim([0i64].as_slice(), true, Kind::Float)?.f_to_kind(Kind::Uint8)?;
-    Ok(samples.repainted(mean.f_expand_as(pixels)?.f_contiguous()?))
+    let blanked = |input: &Tensor| {
+        let kind = input.kind();
+        let one = if matches!(kind, Kind::Uint8 | Kind::Half | Kind::BFloat16 | Kind::Float | Kind::Double) {
+            input.f_to_kind(Kind::Float)?.f_mean_dim([0i64].as_slice(), true, Kind::Float)?.f_to_kind(kind)?
+        } else {
+            input.f_narrow(0, 0, 1)?
+        };
+        Ok(one.f_expand_as(input)?.f_contiguous()?)
+    };
+    Ok(samples.with_inputs(samples.inputs().iter().map(blanked).collect::<Result<_, GraphError>>()?))
 }

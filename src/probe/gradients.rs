@@ -8,7 +8,8 @@ use super::{Lab, ProbeError};
 use crate::graph::knowledge::{detaches, parameter_depths};
 use crate::graph::{GraphError, Network, Node};
 use crate::model::{real, scalar};
-use crate::train::{Hook, Optimizer, Sampler, criterion, gradient_norm};
+use crate::sampler::Sampler;
+use crate::train::{Hook, Optimizer, gradient_norm, loss_of};
 
 /// Samples the gradients are averaged over.
 const SAMPLES: usize = 64;
@@ -21,7 +22,7 @@ pub fn measure(lab: &Lab) -> Result<Gradients, ProbeError> {
     let network = lab.model(0)?.network;
     let indices = Sampler::new(&lab.train, SAMPLES, true, lab.seed(0)).next_batch();
     let (inputs, labels) = lab.train.batch(&indices, recipe.normalize)?;
-    let loss = criterion(recipe.loss, &network.forward(&inputs, recipe.training_mode.into(), None)?, &labels)?;
+    let (_, loss) = loss_of(&network, recipe, &inputs, &labels, recipe.training_mode.into(), None)?;
     if loss.requires_grad() {
         loss.f_backward().map_err(GraphError::from)?;
     }

@@ -7,7 +7,8 @@ use tch::no_grad;
 use super::{Lab, ProbeError};
 use crate::graph::Mode;
 use crate::model::scalar;
-use crate::train::{Sampler, criterion};
+use crate::sampler::Sampler;
+use crate::train::loss_of;
 
 const BATCHES: usize = 4;
 
@@ -24,8 +25,8 @@ pub fn measure(lab: &Lab) -> Result<InitialLoss, ProbeError> {
             let (inputs, labels) = lab.train.batch(&indices, recipe.normalize)?;
             // Evaluation first: the forward pass in training mode changes batch norm's statistics.
             for (sum, mode) in losses.iter_mut().zip([Mode::Evaluate, Mode::Train]) {
-                let outputs = network.forward(&inputs, mode, None)?;
-                *sum += scalar(&criterion(recipe.loss, &outputs, &labels)?)? * indices.len() as f64;
+                let (_, loss) = loss_of(&network, recipe, &inputs, &labels, mode, None)?;
+                *sum += scalar(&loss)? * indices.len() as f64;
             }
             samples += indices.len();
         }
@@ -33,9 +34,11 @@ pub fn measure(lab: &Lab) -> Result<InitialLoss, ProbeError> {
     })?;
     let [evaluation_loss, loss] = losses.map(|sum| sum / samples as f64);
     let uninformed = match recipe.loss {
+        // Summed or weighted otherwise, a criterion of the user's own has another scale.
+        _ if network.graph().criterion.as_ref().is_some_and(|own| own.used && !own.mean) => None,
         Loss::CrossEntropy | Loss::Nll => Some((lab.shape.outputs as f64).ln()),
         Loss::BceWithLogits | Loss::Bce => Some(std::f64::consts::LN_2),
-        Loss::Mse => None,
+        Loss::Mse | Loss::Exported => None,
     };
     Ok(InitialLoss {
         criterion: recipe.loss,

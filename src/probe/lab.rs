@@ -4,17 +4,18 @@ use std::time::Instant;
 
 use nanprobe_checks::Remedy;
 use nanprobe_checks::evidence::{Job, ModelSummary, Run, SourceSummary, TrainingRun};
-use nanprobe_checks::recipe::Recipe;
-use tch::{Device, Tensor};
+use nanprobe_checks::recipe::{Loss, Normalize, Recipe};
+use safetensors::Dtype;
+use tch::{Device, Kind, Tensor};
 
-use super::plan::{Plan, plan};
+use super::plan::{Plan, Timed, plan};
 use super::{ProbeError, Sink, record};
 use crate::config::Settings;
-use crate::data::{self, Images, Listing, SubsetOptions};
+use crate::data::{self, Layout, Listing, Rows, SourceKind, SubsetOptions};
 use crate::design::Design;
 use crate::graph::GraphError;
 use crate::model::{Model, Treatment, build};
-use crate::train::{Samples, spread};
+use crate::samples::{Samples, spread};
 use crate::zoo::Shape;
 
 /// Samples to learn by heart: CS231n takes 20; a full batch costs the same.
@@ -65,29 +66,42 @@ impl Lab {
         sink.record(record(&data::batch_labels(&listing, settings.recipe.batch_size, settings.recipe.shuffle, seed))?)?;
         sink.record(record(&data::label_names(&listing))?)?;
 
-        sink.stage("timing one training step");
-        let (recipe, classes) = (&settings.recipe, listing.classes.len());
-        let shape = design.shape(recipe.image_size, settings.image_size_given, listing.grey, recipe.model.outputs, classes)?;
-        let left = settings.run.budget.saturating_sub(start.elapsed());
-        let plan = plan(settings, &design, shape, device, left.as_secs_f64())?;
-        let shape = Shape { size: plan.size as i64, ..shape };
-
-        sink.stage("decoding a subset");
-        let options = SubsetOptions {
+        let mut recipe = settle(settings, &design, &listing)?;
+        let classes = listing.classes.len();
+        let asked = match listing.kind {
+            SourceKind::Tensors => design.shape_of_tensors(&listing.layout(0, 0), recipe.model.outputs, classes)?,
+            _ => design.shape_of_pictures(recipe.image_size, settings.given.image_size, listing.grey, recipe.model.outputs, classes)?,
+        };
+        let options = |size: usize| SubsetOptions {
             train: settings.run.samples,
             held_out: settings.run.held_out,
-            size: plan.size,
-            channels: shape.channels as usize,
+            size,
+            channels: asked.channels as usize,
             seed,
         };
-        let subset = data::subset(&listing, companion.as_ref(), &options, &|_, _| {})?;
+        let decoded = |size: usize| data::subset(&listing, companion.as_ref(), &options(size), &|_, _| {});
+        // Pictures are decoded once their size is known, and it follows from the time of a step; tensors are what they are.
+        let ready = if listing.kind == SourceKind::Tensors { Some(decoded(0)?) } else { None };
+        let few = ready.as_ref().map(|subset| samples(&subset.train, classes, device)).transpose()?;
+
+        sink.stage("timing one training step");
+        let left = settings.run.budget.saturating_sub(start.elapsed());
+        let plan =
+            plan(settings, &Timed { design: &design, recipe: &recipe, shape: asked, device, few: few.as_ref() }, left.as_secs_f64())?;
+        let shape = Shape { size: plan.size as i64, ..asked };
+
+        sink.stage("decoding a subset");
+        let subset = ready.map_or_else(|| decoded(plan.size), Ok)?;
+        if subset.train.layout != subset.held_out.layout {
+            return Err(ProbeError::Shapes(described(&subset.held_out), described(&subset.train)));
+        }
         sink.record(record(&data::class_counts(&listing, &subset))?)?;
         sink.record(record(&subset.unreadable)?)?;
 
         let train = samples(&subset.train, classes, device)?;
-        let held_out = samples(&subset.held_out, classes, device)?;
+        let held_out = samples(&subset.held_out, classes, device)?.standardized_as(&train);
         let seen = train.chosen(&spread(held_out.len().min(train.len()), train.len()))?;
-        let mut recipe = Recipe { image_size: plan.size, ..settings.recipe.clone() };
+        recipe.image_size = plan.size;
         if recipe.trainable.is_empty() {
             recipe.trainable = design.trainable();
         }
@@ -101,7 +115,8 @@ impl Lab {
             held_out: held_out.len() as u64,
             held_out_from: subset.held_out_from,
         };
-        let model = model_summary(&design, &recipe, shape, device, seed)?;
+        let input = subset.train.layout.first().map(|layout| layout.shape.iter().map(|&n| n as u64).collect()).unwrap_or_default();
+        let model = ModelSummary { input, ..model_summary(&design, &recipe, shape, device, seed)? };
         let run = Run {
             seed,
             device: device_name(device),
@@ -117,9 +132,12 @@ impl Lab {
     }
 
     /// The same job with remedies applied, on the same samples.
-    #[must_use]
-    pub fn treated(&self, remedies: &[Remedy]) -> Self {
-        self.treated_as(Treatment::of(&self.job.recipe, remedies))
+    pub fn treated(&self, remedies: &[Remedy]) -> Result<Self, GraphError> {
+        let mut lab = self.treated_as(Treatment::of(&self.job.recipe, remedies));
+        if lab.treatment.prepare_held_out {
+            lab.held_out = lab.held_out.prepared_like(&lab.train)?;
+        }
+        Ok(lab)
     }
 
     /// The same lab, sharing the samples.
@@ -188,10 +206,51 @@ impl Lab {
     }
 }
 
-fn samples(images: &Images, classes: usize, device: Device) -> Result<Samples, GraphError> {
-    let shape = [images.len(), images.channels, images.size, images.size].map(|n| n as i64);
-    let pixels = Tensor::f_from_data_size(&images.pixels, &shape, tch::Kind::Uint8)?;
-    Ok(Samples::new(pixels, Tensor::f_from_slice(&images.labels)?, classes, device))
+/// The recipe in force: what the user left open follows from the data and the model.
+fn settle(settings: &Settings, design: &Design, listing: &Listing) -> Result<Recipe, ProbeError> {
+    let mut recipe = settings.recipe.clone();
+    let own = design.criterion().map(|own| own.kind);
+    if recipe.loss == Loss::Exported || !settings.given.loss {
+        match own {
+            Some(kind) => recipe.loss = kind,
+            None if recipe.loss == Loss::Exported => return Err(GraphError::NoCriterion.into()),
+            None => {}
+        }
+    }
+    let raw =
+        listing.layout(0, 0).iter().any(|layout| *layout == Layout::pixels(0, 0) || layout.dtype == Dtype::U8 && layout.shape.len() == 3);
+    if !settings.given.normalize && !raw {
+        recipe.normalize = Normalize::Given;
+    }
+    Ok(recipe)
+}
+
+/// Shapes of the inputs in words.
+fn described(rows: &Rows) -> String {
+    let input = |layout: &Layout| format!("{:?} of {:?}", layout.shape, layout.dtype);
+    rows.layout.iter().map(input).collect::<Vec<_>>().join(" and ")
+}
+
+fn samples(rows: &Rows, classes: usize, device: Device) -> Result<Samples, GraphError> {
+    let input = |(index, layout): (usize, &Layout)| {
+        let kind = match layout.dtype {
+            Dtype::U8 => Kind::Uint8,
+            Dtype::I8 => Kind::Int8,
+            Dtype::I16 => Kind::Int16,
+            Dtype::I32 => Kind::Int,
+            Dtype::BOOL => Kind::Bool,
+            Dtype::F16 => Kind::Half,
+            Dtype::BF16 => Kind::BFloat16,
+            Dtype::F32 => Kind::Float,
+            Dtype::F64 => Kind::Double,
+            // The reader takes no other type.
+            _ => Kind::Int64,
+        };
+        let shape: Vec<i64> = std::iter::once(rows.len()).chain(layout.shape.iter().copied()).map(|n| n as i64).collect();
+        Ok(Tensor::f_from_data_size(&rows.input(index), &shape, kind)?)
+    };
+    let inputs = rows.layout.iter().enumerate().map(input).collect::<Result<_, GraphError>>()?;
+    Samples::new(inputs, Tensor::f_from_slice(&rows.labels)?, classes, device)
 }
 
 fn device(name: &str) -> Result<Device, ProbeError> {
@@ -228,7 +287,7 @@ fn model_summary(design: &Design, recipe: &Recipe, shape: Shape, device: Device,
         parameters: count(false),
         trainable: count(true),
         outputs: shape.outputs as u64,
-        input: [shape.channels as u64, shape.size as u64, shape.size as u64],
+        input: vec![],
         weights: model.loaded.as_ref().map(crate::graph::weights::Loaded::describe),
         modules: design.modules(),
     })

@@ -10,7 +10,8 @@ use nanprobe_checks::recipe::OptimizerRecipe;
 
 use super::{Lab, ProbeError};
 use crate::graph::{GraphError, Network};
-use crate::train::{Hook, Optimizer, Sampler, train};
+use crate::sampler::Sampler;
+use crate::train::{Hook, Optimizer, train};
 
 /// The rates run from 1e-6 to 10: Adam's useful ones and SGD's lie well within.
 const LOW: f64 = 1e-6;

@@ -9,7 +9,9 @@ use super::{Lab, ProbeError};
 use crate::graph::knowledge::{output_function, trailing_activations};
 use crate::graph::{GraphError, Mode};
 use crate::model::scalar;
-use crate::train::{Sampler, criterion, predictions, spread, train};
+use crate::sampler::Sampler;
+use crate::samples::spread;
+use crate::train::{criterion, predictions, train};
 
 pub fn measure(lab: &Lab) -> Result<Memorise, ProbeError> {
     let recipe = Recipe { shuffle: false, batch_size: BY_HEART, ..lab.recipe().clone() };

@@ -51,6 +51,9 @@ pub enum ProbeError {
     /// The graph cannot be run.
     #[error(transparent)]
     Graph(#[from] GraphError),
+    /// Held-out samples that are not like the training samples.
+    #[error("the held-out samples are {0} and the training samples {1}; prepare both alike")]
+    Shapes(String, String),
     /// No such device.
     #[error("device `{0}` is not available; use `--device cpu`")]
     Device(String),
@@ -106,7 +109,7 @@ pub fn controls(lab: &Lab, sink: &mut dyn Sink) -> Result<(), ProbeError> {
 
 /// What can be seen of the job with remedies applied: the evidence of one observed training, and of a sweep if wanted.
 fn observe(lab: &Lab, remedies: &[Remedy], sweep: bool, sink: &mut dyn Sink) -> Result<(), ProbeError> {
-    let mut treated = lab.treated(remedies);
+    let mut treated = lab.treated(remedies)?;
     sink.record(record(&treated.job_in_force())?)?;
     take(sink, "looking at the mended inputs", || input_statistics::measure(&treated))?;
     take(sink, "looking at the mended parameters", || parameters::measure(&treated))?;

@@ -5,9 +5,9 @@ use nanprobe_checks::evidence::{FirstNonFinite, NonFinite, Phase};
 use tch::{Tensor, no_grad};
 
 use super::{Lab, ProbeError};
-use crate::graph::{GraphError, Mode, Network};
+use crate::graph::{GraphError, Mode, Network, Node};
 use crate::model::scalar;
-use crate::train::{Curve, criterion};
+use crate::train::{Curve, loss_of};
 
 /// The evidence of a training that ended with `curve` and left `network` as it was before the update.
 pub fn measure(lab: &Lab, network: &Network, curve: &Curve) -> Result<NonFinite, ProbeError> {
@@ -31,49 +31,52 @@ fn locate(lab: &Lab, network: &Network, indices: &[i64], step: u64) -> Result<Op
         let size = scalar(&parameter.f_abs().and_then(|p| p.f_max()).map_err(GraphError::from)?)?;
         largest = if size.is_nan() { f64::NAN } else { largest.max(size) };
     }
-    let found = |phase, node: &str, operator: &str, module: &str| {
-        let location = Location::module(module);
+    let found = |phase, node: &str, operator: &str, location: Location| {
         let (node, operator) = (node.to_owned(), operator.to_owned());
         Ok(Some(FirstNonFinite { step, phase, node, operator, location, largest_parameter: largest.into() }))
     };
     let (inputs, labels) = lab.train.batch(indices, recipe.normalize)?;
-    if !finite(&inputs)? {
-        return found(Phase::Input, "input", "", "");
+    for input in &inputs {
+        if !finite(input)? {
+            return found(Phase::Input, "input", "", Location::module(""));
+        }
     }
     for (parameter, values) in graph.parameters.iter().zip(network.parameters()) {
         if !finite(values)? {
-            return found(Phase::Parameter, &parameter.name, "", parameter.module());
+            return found(Phase::Parameter, &parameter.name, "", Location::module(parameter.module()));
         }
     }
-    let mut kept: Vec<Tensor> = Vec::with_capacity(graph.nodes.len());
-    let outputs = network.forward(
+    let mut kept: Vec<(&Node, Tensor)> = Vec::with_capacity(graph.nodes.len());
+    let (_, loss) = loss_of(
+        network,
+        recipe,
         &inputs,
+        &labels,
         Mode::Train,
-        Some(&mut |_, output| {
-            kept.push(output.shallow_clone());
+        Some(&mut |index, output| {
+            kept.push((&graph.nodes[index], output.shallow_clone()));
             Ok(())
         }),
     )?;
-    for (node, output) in graph.nodes.iter().zip(&kept) {
+    for (node, output) in &kept {
         if !no_grad(|| finite(output))? {
-            return found(Phase::Forward, &node.name, &node.target, &node.module);
+            return found(Phase::Forward, &node.name, &node.target, node.location());
         }
     }
-    let loss = criterion(recipe.loss, &outputs, &labels)?;
     if !finite(&loss)? {
-        return found(Phase::Loss, "loss", recipe.loss.name(), "");
+        return found(Phase::Loss, "loss", recipe.loss.name(), Location::module(""));
     }
     // The backward pass runs from the loss to the input: the first non-finite gradient is the latest node's.
-    for (node, output) in graph.nodes.iter().zip(&kept).rev().filter(|(_, output)| output.requires_grad()) {
+    for (node, output) in kept.iter().rev().filter(|(_, output)| output.requires_grad()) {
         let gradient = Tensor::f_run_backward(&[&loss], &[output], true, false).map_err(GraphError::from)?;
         if !gradient.iter().all(|g| !g.defined() || finite(g).unwrap_or(false)) {
-            return found(Phase::Backward, &node.name, &node.target, &node.module);
+            return found(Phase::Backward, &node.name, &node.target, node.location());
         }
     }
     for (parameter, values) in graph.parameters.iter().zip(network.parameters()) {
         let gradient = values.grad();
         if gradient.defined() && !finite(&gradient)? {
-            return found(Phase::Backward, &parameter.name, "", parameter.module());
+            return found(Phase::Backward, &parameter.name, "", Location::module(parameter.module()));
         }
     }
     Ok(None)

@@ -4,10 +4,14 @@ use std::time::Instant;
 
 use crate::config::Settings;
 use crate::design::Design;
+use crate::graph::GraphError;
 use crate::model::{Treatment, build};
 use crate::probe::ProbeError;
-use crate::train::{Sampler, Samples, train};
+use crate::sampler::Sampler;
+use crate::samples::Samples;
+use crate::train::train;
 use crate::zoo::Shape;
+use nanprobe_checks::recipe::Recipe;
 use tch::{Device, Kind, Tensor};
 
 /// Steps of one short training: 60 separate the usual faults from a healthy run (see docs/how-verdicts-are-made.md).
@@ -52,13 +56,13 @@ pub struct Plan {
 /// Finds the largest image size, then the most steps, that fit the budget.
 ///
 /// Only the smallest size is timed first: the others follow from their area, and the largest that may fit is timed as well.
-pub fn plan(settings: &Settings, design: &Design, shape: Shape, device: Device, left: f64) -> Result<Plan, ProbeError> {
-    let asked = shape.size as usize;
+pub fn plan(settings: &Settings, job: &Timed, left: f64) -> Result<Plan, ProbeError> {
+    let asked = job.shape.size as usize;
     let mut sizes = vec![asked];
-    if !settings.image_size_given {
-        sizes.extend(SIZES.into_iter().filter(|size| *size < asked && *size >= design.least_size(asked)));
+    if !settings.given.image_size && job.few.is_none() {
+        sizes.extend(SIZES.into_iter().filter(|size| *size < asked && *size >= job.design.least_size(asked)));
     }
-    let timed = |size: usize| seconds_per_step(settings, design, Shape { size: size as i64, ..shape }, device);
+    let timed = |size: usize| seconds_per_step(job, Shape { size: size as i64, ..job.shape });
     let allowed = left * SHARE / (TRAININGS * (MIN_STEPS as f64 + SCORING));
     let smallest = sizes[sizes.len() - 1];
     let mut chosen = (smallest, timed(smallest)?);
@@ -95,15 +99,29 @@ pub fn plan(settings: &Settings, design: &Design, shape: Shape, device: Device, 
     })
 }
 
-/// The faster of two training steps on random pixels, after one to warm up.
-fn seconds_per_step(settings: &Settings, design: &Design, shape: Shape, device: Device) -> Result<f64, ProbeError> {
-    let recipe = &settings.recipe;
-    let model = build(design, &Treatment::none(recipe), shape, device, 0)?;
+/// The job whose steps are timed.
+pub struct Timed<'a> {
+    /// Its model.
+    pub design: &'a Design,
+    /// How it is trained.
+    pub recipe: &'a Recipe,
+    /// What the model is built for.
+    pub shape: Shape,
+    /// Where it runs.
+    pub device: Device,
+    /// Samples, where they are there already.
+    pub few: Option<&'a Samples>,
+}
+
+/// The faster of two training steps, on random pixels where there are no samples yet, after one to warm up.
+fn seconds_per_step(job: &Timed, shape: Shape) -> Result<f64, ProbeError> {
+    let recipe = job.recipe;
+    let model = build(job.design, &Treatment::none(recipe), shape, job.device, 0)?;
     let batch = recipe.batch_size;
-    let pixels = Tensor::f_randint(256, [batch as i64, shape.channels, shape.size, shape.size], (Kind::Uint8, Device::Cpu))
-        .map_err(crate::graph::GraphError::from)?;
-    let labels = Tensor::f_zeros([batch as i64], (Kind::Int64, Device::Cpu)).map_err(crate::graph::GraphError::from)?;
-    let samples = Samples::new(pixels, labels, shape.outputs as usize, device);
+    let samples = match job.few {
+        Some(samples) => samples.shallow_clone(),
+        None => random_pixels(batch, shape, job.device)?,
+    };
     let mut fastest = f64::INFINITY;
     for round in 0..3 {
         let start = Instant::now();
@@ -113,4 +131,10 @@ fn seconds_per_step(settings: &Settings, design: &Design, shape: Shape, device: 
         }
     }
     Ok(fastest)
+}
+
+fn random_pixels(count: usize, shape: Shape, device: Device) -> Result<Samples, GraphError> {
+    let pixels = Tensor::f_randint(256, [count as i64, shape.channels, shape.size, shape.size], (Kind::Uint8, Device::Cpu))?;
+    let labels = Tensor::f_zeros([count as i64], (Kind::Int64, Device::Cpu))?;
+    Samples::new(vec![pixels], labels, shape.outputs as usize, device)
 }

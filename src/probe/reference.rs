@@ -11,7 +11,7 @@ use crate::model::{real, scalar};
 pub fn measure(lab: &Lab) -> Result<Reference, ProbeError> {
     let path = lab.recipe().model.reference.clone().ok_or(ProbeError::NoReference)?;
     let own = lab.model(0)?.network;
-    let meant = lab.treated(&[Remedy::LoadWeights { path: path.clone() }]).model(0)?;
+    let meant = lab.treated(&[Remedy::LoadWeights { path: path.clone() }])?.model(0)?;
     let taken = meant.loaded.map(|loaded| loaded.parameters).unwrap_or_default();
     let pairs = own.parameters().iter().zip(meant.network.parameters());
     let tensors = no_grad(|| {

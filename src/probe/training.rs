@@ -8,7 +8,8 @@ use nanprobe_checks::evidence::{Activations, Calibration, Logits, Measurement, N
 use super::gradients::Updates;
 use super::{Lab, ProbeError, Sink, activations, calibration, gradients, logits, non_finite, record};
 use crate::graph::Network;
-use crate::train::{Curve, Hook, Sampler, calibrate, evaluate, train};
+use crate::sampler::Sampler;
+use crate::train::{Curve, Hook, calibrate, evaluate, train};
 use crate::worker::{Exam, Trial};
 
 /// Trains once a seed; the first training is looked at from inside as well.
@@ -90,9 +91,11 @@ fn run(lab: &Lab, repetition: usize, hook: &mut dyn Hook) -> Result<(TrainingRun
 
 /// The baseline's training with remedies applied, same samples and steps, on some of its seeds.
 pub fn trial(lab: &Lab, exam: Exam, remedies: &[Remedy], seeds: Range<usize>) -> Result<Trial, ProbeError> {
-    let mut lab = lab.treated(remedies);
-    if exam == Exam::ByHeart {
-        lab.learn_by_heart()?;
+    let mut lab = lab.treated(remedies)?;
+    match exam {
+        Exam::HeldOut => {}
+        Exam::ByHeart => lab.learn_by_heart()?,
+        Exam::Longer(times) => lab.plan.steps *= times as usize,
     }
     let runs = lab.each(seeds, |lab, repetition| Ok(run(lab, repetition, &mut ())?.0))?;
     Ok(Trial { runs })

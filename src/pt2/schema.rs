@@ -263,6 +263,11 @@ pub enum OutputSpec {
         /// Its name in the graph.
         arg: Argument,
     },
+    /// The loss of a graph that was exported for training.
+    LossOutput {
+        /// Its name in the graph.
+        arg: TensorName,
+    },
     /// A buffer's new value.
     BufferMutation {
         /// Its name in the graph.

@@ -54,6 +54,9 @@ pub(super) fn effect(verdict: &Verdict) -> String {
     let Effect { before, after, interval, .. } = effect;
     let bought = format!("({}, {})", points(after.0 - before.0), points_interval(*interval));
     let accuracy = format!("{} -> {} {bought}", percent(before.0), percent(after.0));
+    if let Some(longer) = effect.longer {
+        return format!("{accuracy}; {} as it is in {} times the steps", percent(longer.accuracy.0), longer.times);
+    }
     match (verdict.status, effect.decided_by) {
         (Status::Harmless, _) => format!("no effect {bought}"),
         (_, Criterion::HeldOut) => accuracy,

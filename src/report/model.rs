@@ -12,6 +12,8 @@ pub struct ModelContents {
     pub torch: String,
     /// Sizes of the input and of the output, such as `[N, 3, 224, 224]`.
     pub shapes: [String; 2],
+    /// The criterion inside the model, where it has one.
+    pub criterion: Option<String>,
     /// Scalar parameters, and of them those that are frozen.
     pub parameters: [u64; 2],
     /// The activations behind the last layer.
@@ -32,6 +34,9 @@ pub fn model(contents: &ModelContents, width: usize, color: bool) -> String {
     page.blank();
     page.fact("input", Tone::Plain, &contents.shapes[0]);
     page.fact("output", Tone::Plain, &format!("{}{}", contents.shapes[1], behind(&contents.trailing)));
+    if let Some(criterion) = &contents.criterion {
+        page.fact("loss", Tone::Plain, &if criterion == "exported" { "its own".to_owned() } else { format!("its own {criterion}") });
+    }
     let kept = if frozen > 0 { format!(", {} of them frozen", count(frozen)) } else { String::new() };
     page.fact("values", Tone::Plain, &format!("{} parameters{kept}", count(parameters)));
     page.blank();
@@ -67,6 +72,7 @@ mod tests {
             name: "net.pt2".to_owned(),
             torch: "2.13.0".to_owned(),
             shapes: ["[N, 3, 32, 32]".to_owned(), "[N, 2]".to_owned()],
+            criterion: Some("cross-entropy".to_owned()),
             parameters: [1234, 200],
             trailing: vec!["softmax".to_owned()],
             layers: vec![("conv1".to_owned(), "torch.nn.modules.conv.Conv2d".to_owned(), 224, "train.py:9".to_owned())],
@@ -78,6 +84,7 @@ mod tests {
             "net.pt2",
             "1,234 parameters, 200 of them frozen",
             "[N, 2], behind softmax",
+            "its own cross-entropy",
             "Conv2d",
             "train.py:9",
             "aten.conv2d.default x1",

@@ -47,6 +47,7 @@ fn effect(before: f64, after: f64, low: f64, high: f64, with: &[&str]) -> Effect
         half_way_before,
         half_way_after,
         decided_by,
+        longer: None,
         seeds: 3,
         with,
     }

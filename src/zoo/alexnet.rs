@@ -6,7 +6,7 @@ use crate::graph::{Builder, Conv, Graph, Value};
 /// AlexNet.
 pub fn alexnet(shape: Shape) -> Graph {
     let mut b = Builder::new("alexnet");
-    let mut x = Value::Input;
+    let mut x = Value::Input(0);
     let layers = [
         (0, Conv::new(shape.channels, 64, 11).stride(4).padding(2), true),
         (3, Conv::new(64, 192, 5).padding(2), true),

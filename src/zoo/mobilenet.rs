@@ -10,7 +10,7 @@ const STAGES: [(i64, i64, usize, i64); 7] =
 /// MobileNet V2 of width 1.
 pub fn mobilenet_v2(shape: Shape) -> Graph {
     let mut b = Builder::new("mobilenet_v2");
-    let mut x = conv_norm_relu6(&mut b, "features.0", Value::Input, Conv::new(shape.channels, 32, 3).stride(2).padding(1));
+    let mut x = conv_norm_relu6(&mut b, "features.0", Value::Input(0), Conv::new(shape.channels, 32, 3).stride(2).padding(1));
     let mut input = 32;
     let mut position = 1;
     for (expansion, output, blocks, stride) in STAGES {

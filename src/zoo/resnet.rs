@@ -44,7 +44,7 @@ fn resnet(
     branch: impl Fn(&mut Builder, &str, Value, i64, i64, i64) -> Value,
 ) -> Graph {
     let mut b = Builder::new(name);
-    let x = b.conv2d("conv1", Value::Input, conv(shape.channels, 64, 7).stride(2).padding(3));
+    let x = b.conv2d("conv1", Value::Input(0), conv(shape.channels, 64, 7).stride(2).padding(3));
     let x = b.batch_norm("bn1", x, 64);
     let x = b.relu("relu", x);
     let mut x = b.max_pool2d("maxpool", x, 3, 2, 1);

@@ -10,7 +10,7 @@ pub fn lenet(shape: Shape) -> Graph {
     let padding = if shape.size == 28 { 2 } else { 0 };
     let side = ((shape.size + 2 * padding - 4) / 2 - 4) / 2;
     let mut b = Builder::new("lenet");
-    let x = b.conv2d("conv1", Value::Input, Conv::new(shape.channels, 6, 5).padding(padding));
+    let x = b.conv2d("conv1", Value::Input(0), Conv::new(shape.channels, 6, 5).padding(padding));
     let x = b.relu("relu1", x);
     let x = b.max_pool2d("pool1", x, 2, 2, 0);
     let x = b.conv2d("conv2", x, Conv::new(6, 16, 5));
@@ -30,7 +30,7 @@ pub fn small_cnn(name: &str, shape: Shape) -> Graph {
     let norm = name.ends_with("-bn");
     let side = shape.size / 2 / 2;
     let mut b = Builder::new(name);
-    let mut x = Value::Input;
+    let mut x = Value::Input(0);
     for (position, (input, width)) in [(shape.channels, 16), (16, 32)].into_iter().enumerate() {
         let layer = |kind: &str| format!("{kind}{}", position + 1);
         x = b.conv2d(&layer("conv"), x, Conv::new(input, width, 3).padding(1));
@@ -51,7 +51,7 @@ pub fn small_cnn(name: &str, shape: Shape) -> Graph {
 /// are large.
 pub fn mlp(name: &str, shape: Shape) -> Graph {
     let mut b = Builder::new(name);
-    let mut x = b.flatten(Value::Input);
+    let mut x = b.flatten(Value::Input(0));
     let mut input = shape.channels * shape.size * shape.size;
     for (position, width) in [(1, 256), (2, 64)] {
         x = b.linear(&format!("fc{position}"), x, input, width, None);

@@ -19,7 +19,7 @@ pub fn vgg16_bn(shape: Shape) -> Graph {
 
 fn vgg(name: &str, config: &[i64], batch_norm: bool, shape: Shape) -> Graph {
     let mut b = Builder::new(name);
-    let mut x = Value::Input;
+    let mut x = Value::Input(0);
     let mut input = shape.channels;
     let mut position = 0;
     let mut next = || {

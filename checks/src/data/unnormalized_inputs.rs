@@ -61,6 +61,9 @@ impl Check for UnnormalizedInputs {
     fn judge(inputs: &InputStatistics, limits: &Limits) -> Judgement {
         let finite = |c: &&ChannelStatistics| c.mean.is_finite() && c.std.is_finite();
         let channels: Vec<_> = inputs.channels.iter().filter(finite).collect();
+        if inputs.channels.is_empty() {
+            return Judgement::clear("the inputs are whole numbers, such as token ids, and have no scale");
+        }
         let most = |figure: fn(&ChannelStatistics) -> f64| channels.iter().map(|c| figure(c)).fold(0.0, f64::max);
         let (mean, std) = (most(|c| c.mean.abs()), most(|c| c.std.0));
         let value = most(|c| c.min.abs().max(c.max.abs()));
@@ -79,12 +82,13 @@ impl Check for UnnormalizedInputs {
         } else {
             "the inputs are far larger than the initialisation assumes, so the first steps overshoot"
         };
+        let given = inputs.normalization == "given";
         Finding {
             severity: Severity::Warning,
             strength,
             message: message.to_owned(),
             measured,
-            fix: "scale pixels to 0..1 with `ToTensor()`, then `transforms.Normalize(mean, std)`".to_owned(),
+            fix: if given { OF_ANYTHING } else { OF_PIXELS }.to_owned(),
             remedy: Some(Remedy::Normalize { to: preparation(&inputs.normalization, &channels) }),
             location: None,
         }
@@ -92,10 +96,16 @@ impl Check for UnnormalizedInputs {
     }
 }
 
-/// ImageNet's statistics, or the data's own where ImageNet's are in force and do not fit.
+const OF_PIXELS: &str = "scale pixels to 0..1 with `ToTensor()`, then `transforms.Normalize(mean, std)`";
+const OF_ANYTHING: &str = "subtract the mean and divide by the deviation of each channel or feature, both taken from the training samples";
+
+/// ImageNet's statistics, or the data's own where ImageNet's are in force and do not fit, or where the inputs need not be pictures.
 fn preparation(in_force: &str, channels: &[&ChannelStatistics]) -> Normalize {
     let average = |figure: fn(&ChannelStatistics) -> f64| channels.iter().map(|c| figure(c)).sum::<f64>() / channels.len() as f64;
     let (mean, std) = (0.449 + 0.226 * average(|c| c.mean.0), 0.226 * average(|c| c.std.0));
+    if in_force == "given" {
+        return Normalize::Standardize;
+    }
     if in_force == "imagenet" && mean.is_finite() && std > 0.0 { Normalize::MeanStd { mean, std } } else { Normalize::Imagenet }
 }
 
@@ -130,6 +140,13 @@ mod tests {
             panic!()
         };
         assert!((mean - 0.449).abs() < 1e-9 && (std - 0.00226).abs() < 1e-9);
+    }
+
+    #[test]
+    fn values_that_need_not_be_pixels_are_standardised_and_token_ids_left_alone() {
+        let table = InputStatistics { normalization: "given".to_owned(), ..inputs(900.0, 400.0, 100.0, 2500.0) };
+        assert_eq!(suspects::<UnnormalizedInputs>(&table).remedy, Some(Remedy::Normalize { to: Normalize::Standardize }));
+        clears::<UnnormalizedInputs>(&InputStatistics { channels: vec![], ..table });
     }
 
     #[test]

@@ -49,8 +49,8 @@ pub struct ModelSummary {
     pub trainable: u64,
     /// Width of the output.
     pub outputs: u64,
-    /// Shape of an input, [C, H, W].
-    pub input: [u64; 3],
+    /// Shape of a sample's first input, [C, H, W] for pictures.
+    pub input: Vec<u64>,
     /// What was taken from the weights file and what was not, in words.
     pub weights: Option<String>,
     /// Where its modules stand in the user's source, where that is known.

@@ -13,10 +13,12 @@ use thiserror::Error;
 use super::{Arg, Buffer, Fill, Graph, GraphError, Node, Output, Parameter, SourceLine, Value};
 use crate::pt2::{self, Argument, InputSpec, OutputSpec, Pt2Error, Stored, SymInt};
 
+mod interface;
 mod roles;
 mod scope;
 mod source;
 
+use interface::{given, returned, settle};
 use roles::roles;
 use scope::{Bound, Scope, kind, shortened};
 use source::{module, place};
@@ -55,14 +57,25 @@ pub struct Exported {
     pub buffers: Vec<Tensor>,
     /// Names of the parameters that asked for no gradient.
     pub frozen: Vec<String>,
-    /// Sizes of the input; none where a size is dynamic.
-    pub input: Vec<Option<i64>>,
+    /// The inputs of a sample, without the targets that the graph's own criterion takes.
+    pub inputs: Vec<InputSizes>,
     /// Width of the output, if it is known.
     pub outputs: Option<i64>,
     /// Class and first source line of each module, by its dotted path.
     pub modules: BTreeMap<String, Module>,
     /// The torch that wrote it.
     pub torch: String,
+}
+
+/// An input that a model takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InputSizes {
+    /// Its name in the user's `forward`.
+    pub name: String,
+    /// Its sizes; none where one is dynamic.
+    pub sizes: Vec<Option<i64>>,
+    /// Whether it takes floats, such as pictures; else whole numbers, such as token ids.
+    pub float: bool,
 }
 
 /// A module of the user's.
@@ -85,15 +98,17 @@ impl Exported {
         let graph = &file.program.graph_module.graph;
         let scope = reader.nodes(graph, scope, false, 0).map_err(wrong)?;
         writes_in_place(&file).map_err(wrong)?;
-        let input = user_input(&file).map_err(wrong)?;
-        let output = user_output(&file).map_err(wrong)?;
-        reader.graph.output = scope.tensor(output).map_err(wrong)?;
-        let sizes = |name: &str| graph.tensor_values.get(name).map(|meta| meta.sizes.iter().map(known).collect::<Vec<_>>());
-        let (input, outputs) = (sizes(input).unwrap_or_default(), sizes(output).and_then(|sizes| sizes.get(1).copied().flatten()));
+        let mut given = given(&file);
+        let returned = returned(&file, &scope).map_err(wrong)?;
+        let outputs = settle(&mut reader.graph, &given, &returned).map_err(wrong)?;
+        if let Some(own) = &reader.graph.criterion {
+            given.remove(own.target);
+        }
         roles(&mut reader.graph);
         let (parameters, buffers) = reader.values()?;
         let Reader { graph, frozen, modules, .. } = reader;
-        Ok(Self { graph, parameters, buffers, frozen, input, outputs, modules, torch: file.program.torch_version })
+        let inputs = given.into_iter().map(|input| input.sizes).collect();
+        Ok(Self { graph, parameters, buffers, frozen, inputs, outputs, modules, torch: file.program.torch_version })
     }
 
     /// The same, sharing tensors that nobody writes to.
@@ -105,29 +120,11 @@ impl Exported {
             parameters: shared(&self.parameters),
             buffers: shared(&self.buffers),
             frozen: self.frozen.clone(),
-            input: self.input.clone(),
+            inputs: self.inputs.clone(),
             modules: self.modules.clone(),
             torch: self.torch.clone(),
             ..*self
         }
-    }
-}
-
-/// A size, where it is a constant.
-fn known(size: &serde_json::Value) -> Option<i64> {
-    size.get("as_int").and_then(serde_json::Value::as_i64)
-}
-
-/// The one tensor that the caller gives.
-fn user_input(file: &pt2::Exported) -> Result<&str, String> {
-    let given = file.program.graph_module.signature.input_specs.iter().filter_map(|spec| match spec {
-        InputSpec::UserInput { arg: Argument::AsTensor(tensor) } => Some(tensor.name.as_str()),
-        _ => None,
-    });
-    match given.collect::<Vec<_>>()[..] {
-        [one] => Ok(one),
-        [] => Err("it takes no tensor".to_owned()),
-        ref several => Err(format!("it takes {} tensors ({}), and one of pictures is given", several.len(), several.join(", "))),
     }
 }
 
@@ -143,15 +140,6 @@ fn writes_in_place(file: &pt2::Exported) -> Result<(), String> {
     }
 }
 
-/// The tensor that is returned; the first of several, which are logits and auxiliary ones.
-fn user_output(file: &pt2::Exported) -> Result<&str, String> {
-    let returned = file.program.graph_module.signature.output_specs.iter().find_map(|spec| match spec {
-        OutputSpec::UserOutput { arg: Argument::AsTensor(tensor) } => Some(tensor.name.as_str()),
-        _ => None,
-    });
-    returned.ok_or_else(|| "it returns no tensor".to_owned())
-}
-
 /// Builds the graph.
 struct Reader<'a> {
     graph: Graph,
@@ -165,17 +153,27 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn new(name: &str) -> Self {
-        let graph = Graph { name: name.to_owned(), parameters: vec![], buffers: vec![], nodes: vec![], output: Value::Input };
-        Self { graph, stored: vec![], stored_buffers: vec![], frozen: vec![], modules: BTreeMap::new(), calls: HashMap::new() }
+        Self {
+            graph: Graph::empty(name),
+            stored: vec![],
+            stored_buffers: vec![],
+            frozen: vec![],
+            modules: BTreeMap::new(),
+            calls: HashMap::new(),
+        }
     }
 
     /// Parameters, buffers and constants, in the order of the graph's inputs. One that is tied to an earlier one is that one.
     fn inputs(&mut self, file: &'a pt2::Exported) -> Result<Scope, String> {
         let mut scope = Scope::default();
+        self.graph.inputs = 0;
         let mut tied: HashMap<(*const Vec<u8>, i64, &[i64]), usize> = HashMap::new();
         for spec in &file.program.graph_module.signature.input_specs {
             match spec {
-                InputSpec::UserInput { arg: Argument::AsTensor(tensor) } => scope.bind(&tensor.name, Value::Input, Output::Tensor),
+                InputSpec::UserInput { arg: Argument::AsTensor(tensor) } => {
+                    scope.bind(&tensor.name, Value::Input(self.graph.inputs), Output::Tensor);
+                    self.graph.inputs += 1;
+                }
                 InputSpec::UserInput { .. } => {}
                 InputSpec::Parameter { arg, parameter_name } => {
                     let stored = file.weights.get(parameter_name).ok_or_else(|| format!("parameter `{parameter_name}` has no values"))?;
