@@ -19,6 +19,7 @@ const AFTER_HELP: &str = "\
 Examples:
   nanprobe diagnose --data ./train --model resnet18
   nanprobe diagnose --data ./train --model model.pt2
+  nanprobe diagnose --script train.py
   nanprobe diagnose --data ./train --model alexnet --optimizer adam --lr 1e-3 --normalize none
   nanprobe measure --data ./train --model resnet18 > evidence.jsonl && nanprobe judge evidence.jsonl
   nanprobe demo --fault unshuffled-batches
@@ -45,6 +46,8 @@ pub enum Command {
     Measure(Box<Measure>),
     /// Judge stored measurements again: needs neither libtorch nor a GPU
     Judge(Judge),
+    /// Show a stored report again, in this or another form
+    Report(Report),
     /// List every check
     Checks,
     /// Explain a check: what it looks for, why it matters, what to do, and its limits
@@ -65,6 +68,10 @@ pub struct Diagnose {
     /// The training to look into.
     #[command(flatten)]
     pub job: JobArgs,
+    /// Your own training script, run and watched by the Python package; or FILE:FUNCTION, a function that returns model, loader, criterion and
+    /// optimizer [default: none]
+    #[arg(long, value_name = "FILE[:FUNCTION]", help_heading = "Data", conflicts_with_all = ["data", "model", "evidence"])]
+    pub script: Option<String>,
     /// Evidence that another program recorded, such as the Python package of your own loop; judged with what is measured [default: none]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Data")]
     pub evidence: Option<PathBuf>,
@@ -93,6 +100,17 @@ pub struct Judge {
     /// Read this nanprobe.toml [default: the nearest one upwards]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Run")]
     pub config: Option<PathBuf>,
+    /// How to report.
+    #[command(flatten)]
+    pub report: ReportArgs,
+}
+
+/// `nanprobe report`.
+#[derive(Clone, Debug, Args)]
+pub struct Report {
+    /// A report as `--format json` writes it; `-` reads standard input
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub file: PathBuf,
     /// How to report.
     #[command(flatten)]
     pub report: ReportArgs,

@@ -29,6 +29,7 @@ pub mod report;
 pub mod sampler;
 #[cfg(feature = "engine")]
 pub mod samples;
+pub mod script;
 #[cfg(feature = "engine")]
 pub mod train;
 pub mod worker;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use nanprobe::cli::{Cli, Command, Demo, Diagnose, Explain, Format, Judge, Measure, Model, ReportArgs};
+use nanprobe::cli::{Cli, Command, Demo, Diagnose, Explain, Format, Judge, Measure, Model, Report, ReportArgs};
 use nanprobe::config::{FailOn, GateSettings, Settings};
 use nanprobe::diagnosis::Diagnosis;
 #[cfg(feature = "engine")]
@@ -32,6 +32,7 @@ fn run(command: Command) -> Result<u8> {
         Command::Diagnose(diagnose) => run_diagnose(&diagnose, &cwd),
         Command::Measure(measure) => run_measure(&measure, &cwd),
         Command::Judge(judge) => run_judge(&judge, &cwd),
+        Command::Report(report) => run_report(&report),
         Command::Checks => show(&report::list_checks(report::terminal_width(), color())),
         Command::Explain(explain) => run_explain(&explain, &cwd),
         Command::Model(model) => run_model(&model),
@@ -40,6 +41,9 @@ fn run(command: Command) -> Result<u8> {
 }
 
 fn run_diagnose(args: &Diagnose, cwd: &Path) -> Result<u8> {
+    if let Some(script) = &args.script {
+        return Ok(nanprobe::script::run(script, args.job.budget, args.job.quick, args.report.format)?);
+    }
     let settings = Settings::resolve(&args.job, Some(&args.report), cwd)?;
     let recorded = args.evidence.as_deref().map_or_else(|| Ok(Evidence::default()), stored)?;
     let diagnosis = diagnose(&settings, recorded, args.report.quiet)?;
@@ -111,13 +115,26 @@ fn run_judge(args: &Judge, cwd: &Path) -> Result<u8> {
     give(&diagnosis, &args.report, settings.gate.fail_on)
 }
 
-/// The evidence in a file; `-` is standard input.
-fn stored(path: &Path) -> Result<Evidence> {
-    let text = if path.as_os_str() == "-" {
-        std::io::read_to_string(std::io::stdin()).context("cannot read evidence from standard input")?
+fn run_report(args: &Report) -> Result<u8> {
+    let text = read(&args.file)?;
+    let diagnosis = serde_json::from_str(&text).with_context(|| {
+        format!("{} is no report of this version; write one with `nanprobe diagnose --format json`", args.file.display())
+    })?;
+    give(&diagnosis, &args.report, args.report.fail_on.unwrap_or_default())
+}
+
+/// The text of a file; `-` is standard input.
+fn read(path: &Path) -> Result<String> {
+    if path.as_os_str() == "-" {
+        std::io::read_to_string(std::io::stdin()).context("cannot read standard input")
     } else {
-        std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?
-    };
+        std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+    }
+}
+
+/// The evidence in a file.
+fn stored(path: &Path) -> Result<Evidence> {
+    let text = read(path)?;
     nanprobe::diagnose::stored(&text).map_err(|(line, error)| anyhow::anyhow!("{} line {line}: {error}", path.display()))
 }
 
