@@ -4,7 +4,7 @@ use nanprobe_checks::recipe;
 use tch::{Device, Kind, Tensor, no_grad};
 
 use super::operators::{Kernel, compile};
-use super::{Fill, Graph, GraphError, Output, Value};
+use super::{Buffer, Content, Fill, Graph, GraphError, Output, Value};
 
 /// What batch norm and dropout do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,7 +108,7 @@ impl Network {
         let kernels = compile(&graph, device)?;
         let dying = last_readers(&graph);
         let parameters = graph.parameters.iter().map(|p| draw(&p.shape, p.fill, device)).collect::<Result<_, _>>()?;
-        let buffers = graph.buffers.iter().map(|b| Tensor::f_full(&b.shape, b.value, (Kind::Float, device))).collect::<Result<_, _>>()?;
+        let buffers = graph.buffers.iter().map(|b| first_values(b, device)).collect::<Result<_, _>>()?;
         Ok(Self { graph, parameters, buffers, kernels, dying })
     }
 
@@ -217,6 +217,14 @@ fn draw(shape: &[i64], fill: Fill, device: Device) -> Result<Tensor, GraphError>
         Fill::Stored => tensor,
     };
     Ok(filled.f_to(device)?.f_set_requires_grad(true)?)
+}
+
+/// What a buffer holds at first.
+fn first_values(buffer: &Buffer, device: Device) -> Result<Tensor, GraphError> {
+    Ok(match &buffer.content {
+        Content::Constant(value) => Tensor::f_full(&buffer.shape, *value, (Kind::Float, device))?,
+        Content::Integers(values) => Tensor::f_from_slice(values)?.f_view(&buffer.shape[..])?.f_to(device)?,
+    })
 }
 
 fn check_order(graph: &Graph) -> Result<(), GraphError> {
