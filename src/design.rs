@@ -82,13 +82,18 @@ impl Design {
         }
     }
 
-    /// The least side of a picture that it can take instead of `size`.
-    pub fn least_size(&self, size: usize) -> usize {
-        match self {
-            Self::Named(architecture) => architecture.min_image_size,
+    /// Whether it can take pictures of side `size` instead of `asked`, with what a weights file holds for it, if there is one.
+    pub fn takes(&self, size: usize, asked: Shape, weights: bool) -> Result<bool, ModelError> {
+        let Self::Named(architecture) = self else {
             // A file may need the size that it was exported with; one that leaves it open says nothing of the least.
-            Self::Exported(_) => size,
+            return Ok(false);
+        };
+        if !architecture.takes(size) || !weights {
+            return Ok(architecture.takes(size));
         }
+        // Positions are parameters of some: at another size those of the file would not fit.
+        let shapes = |shape| self.graph(shape).map(|graph| graph.parameters.into_iter().map(|p| p.shape).collect::<Vec<_>>());
+        Ok(shapes(Shape { size: size as i64, ..asked })? == shapes(asked)?)
     }
 
     /// Whether its operators are too short to be shared between threads.
@@ -119,5 +124,23 @@ impl Design {
             line: module.source.as_ref().map(|source| source.line),
         };
         exported.modules.iter().map(source).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_size_is_lowered_to_one_that_the_model_and_its_weights_can_take() {
+        let takes = |name: &str, size, weights| {
+            let design = Design::open(name).unwrap();
+            design.takes(size, Shape { channels: 3, size: 224, outputs: 5 }, weights).unwrap()
+        };
+        for (name, size, fresh, pretrained) in
+            [("swin_t", 50, true, true), ("resnet18", 31, false, false), ("vit_b_16", 96, true, false), ("vit_b_16", 100, false, false)]
+        {
+            assert_eq!((takes(name, size, false), takes(name, size, true)), (fresh, pretrained), "{name} at {size}");
+        }
     }
 }

@@ -56,7 +56,12 @@ pub fn plan(settings: &Settings, design: &Design, shape: Shape, device: Device, 
     let asked = shape.size as usize;
     let mut sizes = vec![asked];
     if !settings.image_size_given {
-        sizes.extend(SIZES.into_iter().filter(|size| *size < asked && *size >= design.least_size(asked)));
+        let weights = settings.recipe.model.weights.is_some() || settings.recipe.model.reference.is_some();
+        for size in SIZES.into_iter().filter(|size| *size < asked) {
+            if design.takes(size, shape, weights)? {
+                sizes.push(size);
+            }
+        }
     }
     let timed = |size: usize| seconds_per_step(settings, design, Shape { size: size as i64, ..shape }, device);
     let allowed = left * SHARE / (TRAININGS * (MIN_STEPS as f64 + SCORING));
