@@ -170,8 +170,9 @@ pub struct JobArgs {
     #[arg(long, value_name = "N", value_parser = value::samples_text, help_heading = "Data")]
     pub samples: Option<usize>,
 
-    /// Your own model, exported to a .pt2 file; or an architecture: resnet18, resnet34, resnet50, alexnet, vgg11, vgg16_bn, mobilenet_v2, lenet,
-    /// small-cnn, small-cnn-bn, mlp or sigmoid-mlp
+    /// Your own model, exported to a .pt2 file; or an architecture: resnet18, resnet34, resnet50, alexnet, vgg11, vgg16_bn, mobilenet_v2,
+    /// mobilenet_v3_small, densenet121, squeezenet1_1, efficientnet_b0, convnext_tiny, shufflenet_v2_x1_0, regnet_y_400mf, googlenet, vit_b_16,
+    /// swin_t, lenet, small-cnn, small-cnn-bn, mlp or sigmoid-mlp
     #[arg(long, value_name = "FILE|NAME", help_heading = "Model")]
     pub model: Option<String>,
     /// Weights to start from: safetensors with torchvision's names; a head of another size stays fresh [default: none]

@@ -107,9 +107,12 @@ impl Design {
                         return Err(ModelError::Input { model: architecture.name.to_owned(), problem });
                     }
                 };
-                if size < architecture.min_image_size && !architecture.flattens() {
-                    let problem =
-                        format!("it takes pictures of {} pixels or more, and the samples have {size}", architecture.min_image_size);
+                if !architecture.takes(size) && !architecture.flattens() {
+                    let least = architecture.min_image_size;
+                    let problem = format!(
+                        "it takes pictures of {least} pixels or more in steps of {}, and the samples have {size}",
+                        architecture.size_step
+                    );
                     return Err(ModelError::Input { model: architecture.name.to_owned(), problem });
                 }
                 Ok(Shape { channels: channels as i64, size: size as i64, outputs })
@@ -151,13 +154,18 @@ impl Design {
         if let Self::Exported(exported) = self { exported.graph.criterion.as_ref() } else { None }
     }
 
-    /// The least side of a picture that it can take instead of `size`.
-    pub fn least_size(&self, size: usize) -> usize {
-        match self {
-            Self::Named(architecture) => architecture.min_image_size,
+    /// Whether it can take pictures of side `size` instead of `asked`, with what a weights file holds for it, if there is one.
+    pub fn takes(&self, size: usize, asked: Shape, weights: bool) -> Result<bool, ModelError> {
+        let Self::Named(architecture) = self else {
             // A file may need the size that it was exported with; one that leaves it open says nothing of the least.
-            Self::Exported(_) => size,
+            return Ok(false);
+        };
+        if !architecture.takes(size) || !weights {
+            return Ok(architecture.takes(size));
         }
+        // Positions are parameters of some: at another size those of the file would not fit.
+        let shapes = |shape| self.graph(shape).map(|graph| graph.parameters.into_iter().map(|p| p.shape).collect::<Vec<_>>());
+        Ok(shapes(Shape { size: size as i64, ..asked })? == shapes(asked)?)
     }
 
     /// Whether its operators are too short to be shared between threads.
@@ -195,4 +203,22 @@ impl Design {
 pub fn sizes(sizes: &[Option<i64>]) -> String {
     let sizes: Vec<String> = sizes.iter().map(|size| size.map_or_else(|| "N".to_owned(), |size| size.to_string())).collect();
     format!("[{}]", sizes.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_size_is_lowered_to_one_that_the_model_and_its_weights_can_take() {
+        let takes = |name: &str, size, weights| {
+            let design = Design::open(name).unwrap();
+            design.takes(size, Shape { channels: 3, size: 224, outputs: 5 }, weights).unwrap()
+        };
+        for (name, size, fresh, pretrained) in
+            [("swin_t", 50, true, true), ("resnet18", 31, false, false), ("vit_b_16", 96, true, false), ("vit_b_16", 100, false, false)]
+        {
+            assert_eq!((takes(name, size, false), takes(name, size, true)), (fresh, pretrained), "{name} at {size}");
+        }
+    }
 }

@@ -8,7 +8,7 @@ use std::process::Command;
 use std::slice;
 use std::sync::Once;
 
-use nanprobe::graph::{Mode, Network, edit};
+use nanprobe::graph::{Fill, Mode, Network, edit};
 use nanprobe::train::{Optimizer, criterion};
 use nanprobe::zoo::{self, Shape};
 use nanprobe_checks::recipe::{Loss, OptimizerKind, OptimizerRecipe};
@@ -16,6 +16,12 @@ use tch::{Device, Kind, Tensor, no_grad};
 
 /// Largest difference, relative to the largest value of the tensor, that rounding explains.
 const TOLERANCE: f64 = 1e-5;
+/// The same of a loss after updates: rounding grows with each, most under batch norm over a few samples.
+const LOSSES: f64 = 1e-3;
+/// Learning rate of those updates, as in tests/oracle/reference.py.
+const LEARNING_RATE: f64 = 1e-3;
+/// Standard errors by which a statistic of drawn values may be off. The suite compares some 10,000, of which chance takes none this far.
+const ERRORS: f64 = 7.0;
 const CLASSES: i64 = 3;
 
 fn single_threaded() {
@@ -43,10 +49,21 @@ fn oracle(script: &str, model: &str, size: i64, extra: &[&str]) -> HashMap<Strin
     Tensor::read_safetensors(&out).unwrap().into_iter().collect()
 }
 
-fn network(model: &str, size: i64, oracle: &HashMap<String, Tensor>) -> Network {
+fn fresh(model: &str, size: i64) -> Network {
     let mut graph = zoo::build(model, Shape { channels: 3, size, outputs: CLASSES }).unwrap();
     edit::set_dropout(&mut graph, 0.0);
-    let mut network = Network::new(graph, Device::Cpu).unwrap();
+    edit::set_stochastic_depth(&mut graph, 0.0);
+    Network::new(graph, Device::Cpu).unwrap()
+}
+
+fn network(model: &str, size: i64, oracle: &HashMap<String, Tensor>) -> Network {
+    let mut network = fresh(model, size);
+    given(&mut network, oracle);
+    network
+}
+
+/// Gives a network the oracle's values.
+fn given(network: &mut Network, oracle: &HashMap<String, Tensor>) {
     let names = |names: Vec<String>| names.into_iter().enumerate();
     for (index, name) in names(network.graph().parameters.iter().map(|p| p.name.clone()).collect()) {
         network.set_parameter(index, &oracle[&format!("param/{name}")]).unwrap();
@@ -55,8 +72,12 @@ fn network(model: &str, size: i64, oracle: &HashMap<String, Tensor>) -> Network 
         network.set_buffer(index, &oracle[&format!("param/{name}")]).unwrap();
     }
     let ours = network.graph().parameters.len() + network.graph().buffers.len();
-    assert_eq!(oracle.keys().filter(|key| key.starts_with("param/")).count(), ours, "{model}: not the same set of tensors");
-    network
+    assert_eq!(
+        oracle.keys().filter(|key| key.starts_with("param/")).count(),
+        ours,
+        "{}: not the same set of tensors",
+        network.graph().name
+    );
 }
 
 fn assert_close(what: &str, ours: &Tensor, theirs: &Tensor, tolerance: f64) {
@@ -66,17 +87,49 @@ fn assert_close(what: &str, ours: &Tensor, theirs: &Tensor, tolerance: f64) {
     assert!(difference <= tolerance, "{what}: relative difference {difference:.1e}");
 }
 
+/// That PyTorch's values and ours are both drawn as the architecture says, as far as their statistics tell.
+fn begins_as_in_torch(network: &Network, oracle: &HashMap<String, Tensor>) {
+    let model = &network.graph().name;
+    for (parameter, ours) in network.graph().parameters.iter().zip(network.parameters()) {
+        let theirs = Vec::<f64>::try_from(&oracle[&format!("init/{}", parameter.name)]).unwrap();
+        let ours = ours.detach();
+        let ours = [ours.mean(None), ours.std(false), ours.min(), ours.max()].map(|t| t.double_value(&[]));
+        let count = parameter.shape.iter().product::<i64>() as f64;
+        for (whose, values) in [("ours", &ours[..]), ("torch's", &theirs)] {
+            let what = format!("{model} {}: {whose} {values:?} against {:?}", parameter.name, parameter.fill);
+            let [mean, std, least, largest] = *values else { panic!("{what}") };
+            let drawn = parameter.fill.std().unwrap();
+            if let Fill::Constant(value) = parameter.fill {
+                assert!((least - value).abs() <= 1e-7 * value.abs() && (largest - value).abs() <= 1e-7 * value.abs(), "{what}");
+                continue;
+            }
+            assert!(mean.abs() <= ERRORS * drawn / count.sqrt(), "{what}");
+            // The standard error of a normal sample's deviation; that of a uniform sample is less.
+            assert!((std - drawn).abs() <= ERRORS * drawn / (2.0 * count).sqrt(), "{what}");
+            let widest = largest.max(-least);
+            match parameter.fill {
+                Fill::Uniform(bound) => assert!(widest <= bound * (1.0 + 1e-6), "{what}"),
+                // A normal sample of this size reaches further than a uniform one of the same deviation can.
+                _ => assert!(count < 1000.0 || widest > 2.0 * drawn, "{what}"),
+            }
+        }
+    }
+}
+
 fn same_as_torch(model: &str, size: i64) {
     single_threaded();
     let oracle = oracle("reference.py", model, size, &["--batch", "4"]);
-    let network = network(model, size, &oracle);
-    let input = &oracle["input"];
-    let logits = no_grad(|| network.forward(slice::from_ref(input), Mode::Evaluate, None)).unwrap();
+    let mut network = fresh(model, size);
+    begins_as_in_torch(&network, &oracle);
+    given(&mut network, &oracle);
+    let (batches, labels) = (&oracle["batches"], &oracle["labels"]);
+    let input = batches.get(0);
+    let logits = no_grad(|| network.forward(slice::from_ref(&input), Mode::Evaluate, None)).unwrap();
     assert_close(&format!("{model} logits in evaluation mode"), &logits, &oracle["logits_eval"], TOLERANCE);
 
-    let logits = network.forward(slice::from_ref(input), Mode::Train, None).unwrap();
+    let logits = network.forward(slice::from_ref(&input), Mode::Train, None).unwrap();
     assert_close(&format!("{model} logits in training mode"), &logits, &oracle["logits_train"], TOLERANCE);
-    criterion(Loss::CrossEntropy, &logits, &oracle["target"]).unwrap().backward();
+    criterion(Loss::CrossEntropy, &logits, &labels.get(0)).unwrap().backward();
     // Relative to the largest gradient of the whole model: a bias in front of batch norm has a gradient of
     // exactly zero, which rounding turns into noise.
     let theirs = |name: &str| &oracle[&format!("grad/{name}")];
@@ -88,6 +141,24 @@ fn same_as_torch(model: &str, size: i64) {
     for (buffer, tensor) in network.graph().buffers.iter().zip(network.buffers()) {
         assert_close(&format!("{model} {}", buffer.name), tensor, &oracle[&format!("buffer_after/{}", buffer.name)], TOLERANCE);
     }
+
+    let sgd = OptimizerRecipe { kind: OptimizerKind::Sgd, lr: LEARNING_RATE, momentum: 0.0, weight_decay: 0.0, groups: vec![] };
+    let optimizer = Optimizer::new(&sgd, &network).unwrap();
+    let expected = Vec::<f64>::try_from(oracle["losses"].to_kind(Kind::Double)).unwrap();
+    for (step, expected) in expected.into_iter().enumerate() {
+        let ours = training_step(&network, &optimizer, batches, labels, step);
+        assert!((ours - expected).abs() <= LOSSES * expected, "{model} step {step}: {ours} against {expected}");
+    }
+}
+
+/// Takes a step and answers the loss before it.
+fn training_step(network: &Network, optimizer: &Optimizer, batches: &Tensor, labels: &Tensor, step: usize) -> f64 {
+    let logits = network.forward(&[batches.get(step as i64)], Mode::Train, None).unwrap();
+    let loss = criterion(Loss::CrossEntropy, &logits, &labels.get(step as i64)).unwrap();
+    optimizer.zero_grad().unwrap();
+    loss.backward();
+    optimizer.step().unwrap();
+    loss.double_value(&[])
 }
 
 macro_rules! conformance {
@@ -104,6 +175,17 @@ conformance! {
     vgg11_is_torchvisions: "vgg11" at 32;
     vgg16_bn_is_torchvisions: "vgg16_bn" at 32;
     mobilenet_v2_is_torchvisions: "mobilenet_v2" at 64;
+    mobilenet_v3_small_is_torchvisions: "mobilenet_v3_small" at 64;
+    densenet121_is_torchvisions: "densenet121" at 64;
+    squeezenet1_1_is_torchvisions: "squeezenet1_1" at 64;
+    efficientnet_b0_is_torchvisions: "efficientnet_b0" at 64;
+    convnext_tiny_is_torchvisions: "convnext_tiny" at 64;
+    shufflenet_v2_x1_0_is_torchvisions: "shufflenet_v2_x1_0" at 64;
+    regnet_y_400mf_is_torchvisions: "regnet_y_400mf" at 64;
+    googlenet_is_torchvisions: "googlenet" at 64;
+    vit_b_16_is_torchvisions: "vit_b_16" at 48;
+    // 15 patches a side are padded to whole windows and shifted, and merged to 8; from there one window holds a picture.
+    swin_t_is_torchvisions: "swin_t" at 60;
     lenet_is_the_torch_module: "lenet" at 32;
     small_cnn_is_the_torch_module: "small-cnn" at 32;
     small_cnn_bn_is_the_torch_module: "small-cnn-bn" at 32;
@@ -123,13 +205,8 @@ fn every_optimizer_and_criterion_computes_what_torchs_does() {
         let optimizer = Optimizer::new(&recipe, &network).unwrap();
         let expected = Vec::<f64>::try_from(oracle[&format!("losses/{kind}")].to_kind(Kind::Double)).unwrap();
         for (step, expected) in expected.into_iter().enumerate() {
-            let logits = network.forward(&[batches.get(step as i64)], Mode::Train, None).unwrap();
-            let loss = criterion(Loss::CrossEntropy, &logits, &labels.get(step as i64)).unwrap();
-            let ours = loss.double_value(&[]);
+            let ours = training_step(&network, &optimizer, batches, labels, step);
             assert!((ours - expected).abs() <= TOLERANCE * expected.abs().max(1.0), "{kind} step {step}: {ours} against {expected}");
-            optimizer.zero_grad().unwrap();
-            loss.backward();
-            optimizer.step().unwrap();
         }
     }
 

@@ -101,6 +101,19 @@ pub enum ConfigError {
         /// Pixels.
         least: usize,
     },
+    /// Images that the model cannot cut into patches.
+    #[error(
+        "image size {given} cannot be cut into the patches of {model}: make `image-size` a multiple of {step}, such as {}",
+        given.div_ceil(*step) * step
+    )]
+    ImageSizeStep {
+        /// Pixels.
+        given: usize,
+        /// The architecture.
+        model: &'static str,
+        /// Pixels.
+        step: usize,
+    },
 }
 
 fn place(origin: Option<&PathBuf>) -> String {

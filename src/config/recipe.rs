@@ -40,6 +40,9 @@ pub(super) fn recipe(job: &JobArgs, name: &str) -> Result<Recipe, ConfigError> {
         if image_size < architecture.min_image_size {
             return Err(ConfigError::ImageSize { given: image_size, model: architecture.name, least: architecture.min_image_size });
         }
+        if !architecture.takes(image_size) {
+            return Err(ConfigError::ImageSizeStep { given: image_size, model: architecture.name, step: architecture.size_step });
+        }
         let usual = if architecture.any_channels { Normalize::MeanStd { mean: 0.5, std: 0.5 } } else { Normalize::Imagenet };
         (architecture.name, architecture.image_size, usual)
     };
@@ -136,6 +139,14 @@ mod tests {
         let job = JobArgs { image_size: std::num::NonZeroUsize::new(32), ..JobArgs::default() };
         let error = recipe(&job, "alexnet").unwrap_err().to_string();
         assert!(error.contains("32") && error.contains("alexnet") && error.contains("64"), "{error}");
+    }
+
+    #[test]
+    fn images_that_no_patches_fit_are_answered_with_the_next_size_that_does() {
+        let job = |size| JobArgs { image_size: std::num::NonZeroUsize::new(size), ..JobArgs::default() };
+        let error = recipe(&job(100), "vit_b_16").unwrap_err().to_string();
+        assert!(error.contains("100") && error.contains("vit_b_16") && error.contains("such as 112"), "{error}");
+        assert_eq!(recipe(&job(96), "vit_b_16").unwrap().image_size, 96);
     }
 
     #[test]

@@ -68,6 +68,25 @@ pub fn set_dropout(graph: &mut Graph, p: f64) {
     }
 }
 
+/// Sets the probability by which every stochastic depth drops a branch.
+pub fn set_stochastic_depth(graph: &mut Graph, p: f64) {
+    let kept = |node: &mut Node, name: &str| {
+        if let Some(arg) = node.place(1, name).and_then(|place| node.args.get_mut(place)) {
+            *arg = Arg::Float(1.0 - p);
+        }
+    };
+    let draws = |node: &Node| node.target == "aten.bernoulli_.float";
+    let drawn: Vec<Value> = (0..graph.nodes.len()).filter(|&i| draws(&graph.nodes[i])).map(Value::Node).collect();
+    for node in &mut graph.nodes {
+        if draws(node) {
+            kept(node, "p");
+        } else if node.target.starts_with("aten.div_") && node.reads().any(|value| drawn.contains(&value)) {
+            // What is kept is divided by the probability of that.
+            kept(node, "other");
+        }
+    }
+}
+
 /// Sets every batch norm's momentum, the weight of a new batch.
 pub fn set_batch_norm_momentum(graph: &mut Graph, momentum: f64) {
     for node in graph.nodes.iter_mut().filter(|node| node.target == BATCH_NORM) {

@@ -2,7 +2,7 @@
 
 use nanprobe_checks::evidence::NodeKind;
 
-use super::{Arg, Graph, Node, Value};
+use super::{Arg, Graph, Node, Output, Value};
 
 /// The operator's name without its overload, whether or not it works in place and through whichever of its forms.
 fn operator(node: &Node) -> Option<&str> {
@@ -56,15 +56,41 @@ pub fn depths(graph: &Graph) -> Vec<u64> {
     depths
 }
 
-/// Per parameter, the depth of the first node that reads it.
+/// Per parameter, the depth of the first node that brings it together with the pictures. One that is looked up or reshaped before, such as a
+/// table of attention biases, belongs to the layers around the attention, not to the first.
 pub fn parameter_depths(graph: &Graph) -> Vec<u64> {
     let depths = depths(graph);
-    (0..graph.parameters.len())
-        .map(|parameter| {
-            let reader = graph.nodes.iter().position(|node| node.reads().any(|value| value == Value::Parameter(parameter)));
-            reader.map_or(0, |node| depths[node])
-        })
-        .collect()
+    let carry = carry_pictures(graph);
+    let depth = |parameter: usize| {
+        let mut derived = vec![Value::Parameter(parameter)];
+        let mut first = None;
+        for (index, node) in graph.nodes.iter().enumerate() {
+            if node.reads().any(|value| derived.contains(&value)) {
+                if carry[index] {
+                    return depths[index];
+                }
+                first = first.or(Some(depths[index]));
+                derived.push(Value::Node(index));
+            }
+        }
+        first.unwrap_or(0)
+    };
+    (0..graph.parameters.len()).map(depth).collect()
+}
+
+/// Per node, whether it depends on the input's values; sizes say nothing of them.
+fn carry_pictures(graph: &Graph) -> Vec<bool> {
+    let mut carry: Vec<bool> = Vec::with_capacity(graph.nodes.len());
+    for node in &graph.nodes {
+        let sizes = matches!(node.output, Output::Int | Output::Bool);
+        let carries = |value| match value {
+            Value::Input(_) => true,
+            Value::Node(i) => carry[i],
+            Value::Parameter(_) | Value::Buffer(_) => false,
+        };
+        carry.push(!sizes && node.reads().any(carries));
+    }
+    carry
 }
 
 /// Operators that leave each value as it is, or drop it.
@@ -139,4 +165,25 @@ pub fn draws_random_numbers(graph: &Graph) -> bool {
         p.is_some_and(|(_, p)| matches!(p, Arg::Float(p) if *p > 0.0))
     };
     graph.nodes.iter().any(|node| inner(node) || draws.iter().any(|drawing| node.target.contains(drawing)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::{Builder, Fill};
+
+    #[test]
+    fn a_table_that_is_looked_up_has_the_depth_of_what_it_is_added_to() {
+        let mut b = Builder::new("tables");
+        let table = b.own_parameter("early", "table", &[3, 2], Fill::Constant(0.0));
+        let index = b.constant("late", vec![0, 2, 1]);
+        let x = b.linear("body", Value::Input(0), 4, 2, None);
+        let rows = b.rows("late", table, index);
+        let x = b.linear("head", x, 2, 2, None);
+        let x = b.add("late", x, rows);
+        let graph = b.finish(x);
+        let names: Vec<&str> = graph.parameters.iter().map(|p| p.name.as_str()).collect();
+        assert_eq!(names, ["early.table", "body.weight", "body.bias", "head.weight", "head.bias"]);
+        assert_eq!(parameter_depths(&graph), [1, 0, 0, 1, 1]);
+    }
 }

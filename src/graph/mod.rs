@@ -18,7 +18,7 @@ mod network;
 mod operators;
 pub mod weights;
 
-pub use build::{Builder, Conv};
+pub use build::{Activation, Builder, Conv, xavier_uniform};
 pub use criterion::{Criterion, TargetForm};
 pub use exported::{Exported, ExportedError, Module};
 pub use network::{Mode, Network, Observer};
@@ -307,8 +307,17 @@ pub struct Buffer {
     pub name: String,
     /// Shape.
     pub shape: Vec<i64>,
-    /// First value of every element.
-    pub value: f64,
+    /// What it holds at first.
+    pub content: Content,
+}
+
+/// First values of a buffer.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Content {
+    /// That number everywhere, as a float.
+    Constant(f64),
+    /// These integers, such as positions in a table.
+    Integers(Vec<i64>),
 }
 
 /// A model.

@@ -5,7 +5,7 @@ use tch::{Device, Kind, Tensor, no_grad};
 
 use super::criterion::depends_on;
 use super::operators::{Kernel, compile};
-use super::{Fill, Graph, GraphError, Output, TargetForm, Value};
+use super::{Buffer, Content, Fill, Graph, GraphError, Output, TargetForm, Value};
 
 /// What batch norm and dropout do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,7 +112,7 @@ impl Network {
         let kernels = compile(&graph, device)?;
         let dying = last_readers(&graph);
         let parameters = graph.parameters.iter().map(|p| draw(&p.shape, p.fill, device)).collect::<Result<_, _>>()?;
-        let buffers = graph.buffers.iter().map(|b| Tensor::f_full(&b.shape, b.value, (Kind::Float, device))).collect::<Result<_, _>>()?;
+        let buffers = graph.buffers.iter().map(|b| first_values(b, device)).collect::<Result<_, _>>()?;
         let for_loss = graph.criterion.as_ref().map_or_else(|| vec![false; graph.nodes.len()], |own| depends_on(&graph, own.target));
         Ok(Self { graph, parameters, buffers, kernels, dying, for_loss })
     }
@@ -268,6 +268,14 @@ fn draw(shape: &[i64], fill: Fill, device: Device) -> Result<Tensor, GraphError>
         Fill::Stored => tensor,
     };
     Ok(filled.f_to(device)?.f_set_requires_grad(true)?)
+}
+
+/// What a buffer holds at first.
+fn first_values(buffer: &Buffer, device: Device) -> Result<Tensor, GraphError> {
+    Ok(match &buffer.content {
+        Content::Constant(value) => Tensor::f_full(&buffer.shape, *value, (Kind::Float, device))?,
+        Content::Integers(values) => Tensor::f_from_slice(values)?.f_view(&buffer.shape[..])?.f_to(device)?,
+    })
 }
 
 fn check_order(graph: &Graph) -> Result<(), GraphError> {

@@ -141,7 +141,7 @@ fn of_anything(samples: &[&Samples], outputs: i64) -> Result<Graph, GraphError> 
         features.push(feature);
         width += count;
     }
-    let x = b.cat("features", &features);
+    let x = b.cat("features", &features, 1);
     let x = b.linear("hidden", x, width, HIDDEN, None);
     let x = b.batch_norm("bn", x, HIDDEN);
     let x = b.relu("relu", x);

@@ -60,7 +60,12 @@ pub fn plan(settings: &Settings, job: &Timed, left: f64) -> Result<Plan, ProbeEr
     let asked = job.shape.size as usize;
     let mut sizes = vec![asked];
     if !settings.given.image_size && job.few.is_none() {
-        sizes.extend(SIZES.into_iter().filter(|size| *size < asked && *size >= job.design.least_size(asked)));
+        let weights = job.recipe.model.weights.is_some() || job.recipe.model.reference.is_some();
+        for size in SIZES.into_iter().filter(|size| *size < asked) {
+            if job.design.takes(size, job.shape, weights)? {
+                sizes.push(size);
+            }
+        }
     }
     let timed = |size: usize| seconds_per_step(job, Shape { size: size as i64, ..job.shape });
     let allowed = left * SHARE / (TRAININGS * (MIN_STEPS as f64 + SCORING));

@@ -5,6 +5,7 @@ difference in the computation and not in the order of a sum.
 """
 
 import argparse
+import warnings
 
 import torch
 import torchvision
@@ -12,7 +13,25 @@ from safetensors.torch import save_file
 
 from small_models import SMALL_MODELS
 
-TORCHVISION_MODELS = ["resnet18", "resnet34", "resnet50", "alexnet", "vgg11", "vgg16_bn", "mobilenet_v2"]
+TORCHVISION_MODELS = [
+    "resnet18",
+    "resnet34",
+    "resnet50",
+    "alexnet",
+    "vgg11",
+    "vgg16_bn",
+    "mobilenet_v2",
+    "mobilenet_v3_small",
+    "densenet121",
+    "squeezenet1_1",
+    "efficientnet_b0",
+    "convnext_tiny",
+    "shufflenet_v2_x1_0",
+    "regnet_y_400mf",
+    "googlenet",
+    "vit_b_16",
+    "swin_t",
+]
 
 
 def arguments(doc: str) -> argparse.ArgumentParser:
@@ -38,14 +57,17 @@ def parse(parser: argparse.ArgumentParser) -> argparse.Namespace:
 
 
 def build(model: str, channels: int, size: int, classes: int, seed: int) -> torch.nn.Module:
-    """The model with its own random initialisation and no dropout, in training mode."""
+    """The model with its own random initialisation, and without dropout and stochastic depth, in training mode."""
     torch.manual_seed(seed)
     if model in SMALL_MODELS:
         net = SMALL_MODELS[model](channels, size, classes)
     else:
-        net = torchvision.models.get_model(model, weights=None, num_classes=classes)
+        # torchvision announces that GoogLeNet will be drawn otherwise one day.
+        warnings.filterwarnings("ignore", category=FutureWarning, module="torchvision.models.googlenet")
+        options = {"googlenet": {"aux_logits": False, "transform_input": False}, "vit_b_16": {"image_size": size}}
+        net = torchvision.models.get_model(model, weights=None, num_classes=classes, **options.get(model, {}))
     for module in net.modules():
-        if isinstance(module, torch.nn.Dropout):
+        if isinstance(module, (torch.nn.Dropout, torchvision.ops.StochasticDepth)):
             module.p = 0.0
     return net.train()
 

@@ -10,7 +10,7 @@ use nanprobe_checks::evidence::ParameterKind;
 use tch::{Device, Kind, Tensor};
 use thiserror::Error;
 
-use super::{Arg, Buffer, Fill, Graph, GraphError, Node, Output, Parameter, SourceLine, Value};
+use super::{Arg, Buffer, Content, Fill, Graph, GraphError, Node, Output, Parameter, SourceLine, Value};
 use crate::pt2::{self, Argument, InputSpec, OutputSpec, Pt2Error, Stored, SymInt};
 
 mod interface;
@@ -195,7 +195,7 @@ impl<'a> Reader<'a> {
                 InputSpec::Buffer { arg, buffer_name: name } | InputSpec::TensorConstant { arg, tensor_constant_name: name } => {
                     let stored = file.weights.get(name).or_else(|| file.constants.get(name));
                     let stored = stored.ok_or_else(|| format!("`{name}` has no values"))?;
-                    self.graph.buffers.push(Buffer { name: name.clone(), shape: stored.sizes.clone(), value: 0.0 });
+                    self.graph.buffers.push(Buffer { name: name.clone(), shape: stored.sizes.clone(), content: Content::Constant(0.0) });
                     self.stored_buffers.push(stored);
                     scope.bind(&arg.name, Value::Buffer(self.graph.buffers.len() - 1), Output::Tensor);
                 }
