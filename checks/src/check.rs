@@ -10,7 +10,7 @@ use crate::verdict::{Judgement, Outcome};
 pub trait Describe {
     /// The fault's name, in kebab case; the file is named after it.
     const NAME: &'static str;
-    /// The folder the check is in.
+    /// The family, named after the folder the check is in.
     const FAMILY: &'static str;
     /// The doc comment: a first line, then the sections of [`SECTIONS`].
     const DOC: &'static str;
@@ -92,6 +92,7 @@ macro_rules! needs_tuple {
 needs_tuple!(A, B);
 needs_tuple!(A, B, C);
 needs_tuple!(A, B, C, D);
+needs_tuple!(A, B, C, D, E);
 
 /// A rule that turns measurements into a suspicion or clears the fault.
 pub trait Check: Describe + Sync + 'static {

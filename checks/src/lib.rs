@@ -18,6 +18,7 @@ pub mod remedy;
 pub mod stats;
 #[cfg(test)]
 mod testing;
+pub mod training_loop;
 pub mod verdict;
 mod words;
 
@@ -27,9 +28,13 @@ pub use real::Real;
 pub use remedy::Remedy;
 pub use verdict::{Finding, Judgement, Location, Outcome, Severity};
 
-/// Every check, family by family, in the order in which cleared ones are listed.
+/// Every check, family by family: causes before what they bring about. Data and labels are what they are, whatever is done with them; a
+/// loop that never steps makes all that is seen of the model, its optimisation and its results say nothing.
 pub fn checks() -> impl Iterator<Item = &'static dyn AnyCheck> {
-    [data::CHECKS, labels::CHECKS, model::CHECKS, optimisation::CHECKS, evaluation::CHECKS].into_iter().flatten().copied()
+    [data::CHECKS, labels::CHECKS, training_loop::CHECKS, model::CHECKS, optimisation::CHECKS, evaluation::CHECKS]
+        .into_iter()
+        .flatten()
+        .copied()
 }
 
 /// The check of that name.

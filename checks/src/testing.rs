@@ -1,11 +1,12 @@
 //! Helpers for the checks' own tests: a check is run alone, on the measurements it needs.
 
 use crate::evidence::{
-    Gradients, Job, LearningRateSweep, ModelSummary, NodeActivation, NodeKind, OutputValues, ParameterGradient, ParameterKind,
-    ParameterStatistics, Run, Score, SourceSummary, Suggestion, Training, TrainingRun,
+    Gradients, Job, LearningRateSweep, LoopCriterion, LoopEvaluation, LoopGradients, LoopLoader, LoopMetric, LoopModes, LoopOptimizer,
+    LoopSchedule, LoopValidation, ModelSummary, Moments, NodeActivation, NodeKind, OutputValues, ParameterGradient, ParameterKind,
+    ParameterStatistics, Run, Score, SourceSummary, Suggestion, Training, TrainingLoop, TrainingRun,
 };
 use crate::recipe::{LoopRecipe, Loss, Mode, ModelRecipe, Normalize, OptimizerKind, OptimizerRecipe, Recipe};
-use crate::{Check, Finding, Judgement, Needs, Real};
+use crate::{Check, Finding, Judgement, Location, Needs, Real};
 
 /// The finding of a check that must fire.
 pub fn suspects<C: Check>(needs: <C::Needs as Needs>::Ref<'_>) -> Finding {
@@ -166,4 +167,90 @@ pub fn outputs(min: f64, max: f64) -> OutputValues {
 pub fn sweep(current: f64) -> LearningRateSweep {
     let range = Suggestion { valley: 0.04.into(), low: 0.02.into(), high: 0.1.into(), diverges: Some(1.0.into()) };
     LearningRateSweep { curves: vec![], suggestion: Some(range), current: current.into() }
+}
+
+/// A line of the user's train.py.
+pub fn line(line: u32) -> Option<Location> {
+    Some(Location { module: String::new(), file: Some("train.py".to_owned()), line: Some(line) })
+}
+
+/// A loop that was watched for 40 steps and does all it should. The model has four tensors of 7938 values.
+pub fn sound_loop() -> TrainingLoop {
+    let moments = |mean: f64| Moments {
+        shape: vec![1, 28, 28],
+        dtype: "float32".to_owned(),
+        mean: mean.into(),
+        std: 1.0.into(),
+        min: (-2.1).into(),
+        max: 2.6.into(),
+    };
+    TrainingLoop {
+        watched: true,
+        batches: 40,
+        forwards: 40,
+        backwards: 40,
+        steps: 40,
+        uncleared: 0,
+        losses: (0..40).map(|i| Real(0.69 - 0.01 * f64::from(i))).collect(),
+        changed_share: Some(1.0.into()),
+        loss_location: line(20),
+        step_location: line(21),
+        modes: Some(LoopModes {
+            training_forwards: 40,
+            training_in_eval: 0,
+            evaluation_forwards: 4,
+            evaluation_in_train: 0,
+            training_location: line(18),
+            evaluation_location: line(30),
+        }),
+        optimizer: Some(LoopOptimizer {
+            class: "torch.optim.sgd.SGD".to_owned(),
+            tensors: 4,
+            model_tensors: 4,
+            missing: vec![],
+            missing_values: 0,
+            model_values: 7938,
+            foreign: 0,
+            foreign_values: 0,
+            location: line(12),
+        }),
+        gradients: Some(LoopGradients {
+            without: vec![],
+            parameters: 4,
+            median_norm: 3.2.into(),
+            clip: None,
+            precision: "float32".to_owned(),
+            scaled: false,
+            zero_share: 0.1.into(),
+        }),
+        schedule: Some(LoopSchedule {
+            class: "torch.optim.lr_scheduler.StepLR".to_owned(),
+            first: 0.05.into(),
+            last: 0.05.into(),
+            changes: 0,
+            location: line(24),
+        }),
+        criterion: Some(LoopCriterion {
+            class: "torch.nn.modules.loss.CrossEntropyLoss".to_owned(),
+            outputs: vec![32, 2],
+            targets: vec![32],
+            targets_dtype: "int64".to_owned(),
+            broadcast: false,
+            between: None,
+            detached: false,
+            location: line(19),
+        }),
+        metric: Some(LoopMetric { reported: 0.83.into(), recomputed: 0.83.into(), samples: 400, location: line(5) }),
+        validation: Some(LoopValidation { samples: 400, repeated: 0, train: moments(0.01), held_out: moments(0.02), location: line(10) }),
+        loader: Some(LoopLoader {
+            class: "torch.utils.data.dataloader.DataLoader".to_owned(),
+            reordered: Some(true),
+            workers: 0,
+            drop_last: false,
+            location: line(9),
+        }),
+        evaluated: Some(LoopEvaluation { samples: 400, accuracy: 0.83.into() }),
+        distributed: None,
+        export_error: None,
+    }
 }

@@ -32,6 +32,14 @@ impl Location {
     pub fn module(path: &str) -> Self {
         Self { module: path.to_owned(), file: None, line: None }
     }
+
+    /// A finding's own place, or where its file is not known a line of the user's loop, with the module of its own place.
+    pub fn or_line(own: Option<Self>, line: Option<Self>) -> Option<Self> {
+        match (own, line) {
+            (Some(own), Some(line)) if own.file.is_none() => Some(Self { module: own.module, ..line }),
+            (own, line) => own.or(line),
+        }
+    }
 }
 
 /// A fault that a rule suspects.
@@ -97,4 +105,23 @@ pub enum Outcome {
         /// Names of the missing measurements.
         missing: Vec<&'static str>,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_the_loop_stands_in_where_a_place_has_no_file() {
+        let at = |module: &str, file: Option<&str>| Location {
+            file: file.map(str::to_owned),
+            line: file.map(|_| 7),
+            ..Location::module(module)
+        };
+        let line = Some(at("", Some("train.py")));
+        assert_eq!(Location::or_line(None, line.clone()), line);
+        assert_eq!(Location::or_line(Some(at("fc", None)), line.clone()), Some(at("fc", Some("train.py"))));
+        assert_eq!(Location::or_line(Some(at("fc", Some("net.py"))), line), Some(at("fc", Some("net.py"))));
+        assert_eq!(Location::or_line(Some(at("fc", None)), None), Some(at("fc", None)));
+    }
 }

@@ -2,7 +2,7 @@
 //! strength that grows with the fault.
 //!
 //! `healthy.jsonl` is the starting point: small-cnn on Fashion-MNIST classes 0 and 6, SGD at 0.05, three seeds of 60 steps,
-//! measured with PyTorch 2.13; what concerns files, labels, modes, references and the sweep is written by hand.
+//! measured with PyTorch 2.13; what concerns files, labels, modes, references, the sweep and the loop is written by hand.
 
 use std::collections::BTreeMap;
 
@@ -101,13 +101,15 @@ const OPTIONAL: [(&str, &str, f64); 4] = [
 const FIXED: [&str; 2] = ["input", "momentum"];
 
 /// Words that stand for one another in the same place.
-const WORDS: [&[&str]; 6] = [
+const WORDS: [&[&str]; 8] = [
     &["layer", "norm", "relu", "sigmoid", "tanh", "other-activation"],
     &["weight", "bias", "norm-weight", "norm-bias", "other"],
-    &["cross-entropy", "nll", "bce-with-logits", "bce", "mse"],
+    &["cross-entropy", "nll", "bce-with-logits", "bce", "mse", "exported"],
     &["input", "parameter", "forward", "loss", "backward"],
     &["none", "unit", "imagenet"],
     &["train", "eval"],
+    &["float32", "float16", "bfloat16"],
+    &["CrossEntropyLoss", "torch.nn.modules.loss.CrossEntropyLoss", "torch.nn.modules.loss.MSELoss", "mse_loss"],
 ];
 
 /// Replaces some leaves of a measurement by other values of their kind, and shortens some lists.
@@ -160,6 +162,7 @@ fn disturbed(seed: u64) -> Measured {
         "/conflicting",
         &json!(draws.pick(&[vec![], (0..5).collect(), (0..300).collect::<Vec<u64>>()])),
     );
+    watch(&mut measured, draws);
     measured.retain(|_, _| draws.below(8) > 0);
     for (measurement, value) in &mut measured {
         if draws.below(3) > 0 {
@@ -168,6 +171,25 @@ fn disturbed(seed: u64) -> Measured {
         }
     }
     measured
+}
+
+/// Faults of the loop that no change of a single leaf makes, and parts of its record that are unknown.
+fn watch(measured: &mut Measured, draws: &mut Draws) {
+    let seen = measured.get_mut("training-loop").unwrap();
+    let parameters = ["conv1.weight", "conv1.bias", "conv2.weight", "conv2.bias", "fc.weight", "fc.bias"];
+    seen["optimizer"]["missing"] = json!(&parameters[draws.pick(&[0, 4, 6, 6])..]);
+    seen["gradients"]["without"] = json!(&parameters[draws.pick(&[0, 3, 6, 6])..]);
+    seen["gradients"]["precision"] = json!(draws.pick(&["float16", "float32"]));
+    seen["gradients"]["zero_share"] = json!(draws.pick(&[0.0, 0.1, 0.8]));
+    seen["criterion"]["between"] = draws.pick(&[Value::Null, Value::Null, json!("softmax"), json!("argmax")]);
+    let shapes = [json!([[32, 2], [32]]), json!([[32, 1], [32]]), json!([[32, 2], [32, 1]]), json!([[], []])];
+    let shapes = draws.pick(&shapes);
+    (seen["criterion"]["outputs"], seen["criterion"]["targets"]) = (shapes[0].clone(), shapes[1].clone());
+    for part in ["modes", "optimizer", "gradients", "schedule", "criterion", "metric", "validation", "loss_location", "changed_share"] {
+        if draws.below(12) == 0 {
+            seen[part] = Value::Null;
+        }
+    }
 }
 
 /// Gives every class another name, wherever names of classes are evidence.
@@ -229,7 +251,7 @@ fn scale(measured: &mut Measured, measurement: &str, pointer: &str, factor: f64)
     set(measured, measurement, pointer, &json!(value * factor));
 }
 
-const FAULTS: [(&str, Fault); 19] = [
+const FAULTS: [(&str, Fault); 27] = [
     ("unshuffled-batches", |m, x| set(m, "batch-labels", "/dominance", &json!(0.57 + 0.43 * x))),
     ("class-imbalance", |m, x| set(m, "class-counts", "/classes/0/listed", &json!((6000.0 * 1000_f64.powf(x)) as u64))),
     ("unreadable-images", |m, x| set(m, "unreadable-files", "/failed", &json!((1200.0 * x) as u64))),
@@ -265,6 +287,24 @@ const FAULTS: [(&str, Fault); 19] = [
             set(m, "reference", &format!("/tensors/{tensor}/correlation"), &json!(1.0 - x));
         }
     }),
+    ("mixed-precision-underflow", |m, x| {
+        set(m, "training-loop", "/gradients/precision", &json!("float16"));
+        set(m, "training-loop", "/gradients/zero_share", &json!(x));
+    }),
+    ("gradient-clipping-too-tight", |m, x| scale(m, "training-loop", "/gradients/clip/max_norm", 1e-6_f64.powf(x))),
+    ("parameters-missing-from-optimizer", |m, x| {
+        set(m, "training-loop", "/optimizer/missing", &json!(vec!["fc.weight"; (6.0 * x) as usize]));
+        set(m, "training-loop", "/optimizer/missing_values", &json!((7938.0 * x) as u64));
+    }),
+    ("missing-zero-grad", |m, x| set(m, "training-loop", "/uncleared", &json!((39.0 * x) as u64))),
+    ("scheduler-kills-learning-rate", |m, x| scale(m, "training-loop", "/schedule/last", 1e-12_f64.powf(x))),
+    ("train-validation-overlap", |m, x| set(m, "training-loop", "/validation/repeated", &json!((400.0 * x) as u64))),
+    ("validation-prepared-differently", |m, x| {
+        for figure in ["mean", "std", "min", "max"] {
+            scale(m, "training-loop", &format!("/validation/held_out/{figure}"), 255_f64.powf(x));
+        }
+    }),
+    ("accuracy-computed-wrong", |m, x| scale(m, "training-loop", "/metric/reported", 1.0 - x)),
     ("initial-loss-off-chance", |m, x| scale(m, "initial-loss", "/loss", 1e5_f64.powf(x))),
 ];
 

@@ -1,6 +1,6 @@
 //! Planted faults: a small data set and a training with one known mistake, for `nanprobe demo` and the tests.
 //!
-//! A fixture (`fixtures/faults/NAME.toml`, one a check) is what its mistake makes different from the healthy
+//! A fixture (`fixtures/faults/NAME.toml`, one a check but for those of the loop) is what its mistake makes different from the healthy
 //! training in `fixtures/healthy/base.toml`: keys of a `nanprobe.toml`, and under `[plant]` what is wrong with
 //! the data or the weights. [`Fixture::prepare`] writes data, weights and a `nanprobe.toml`, and resolves the
 //! settings as for a user's own folder. The pictures are drawn by [`shapes`], so nothing is downloaded.
@@ -28,7 +28,7 @@ macro_rules! embedded {
     };
 }
 
-/// One a check, in the checks' order.
+/// One a check, in the checks' order; what goes wrong in a loop is no recipe, its faults are scripts in fixtures/loops.
 const FAULTS: Sources = embedded!(
     "faults",
     [

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::check::Check;
-use crate::evidence::BatchLabels;
+use crate::check::{Check, Maybe};
+use crate::evidence::{BatchLabels, TrainingLoop};
 use crate::stats::between;
 use crate::words::percent;
 use crate::{Finding, Judgement, Remedy, Severity, describe};
@@ -48,10 +48,10 @@ impl Default for Limits {
 }
 
 impl Check for UnshuffledBatches {
-    type Needs = BatchLabels;
+    type Needs = (BatchLabels, Maybe<TrainingLoop>);
     type Limits = Limits;
 
-    fn judge(batches: &BatchLabels, limits: &Limits) -> Judgement {
+    fn judge((batches, watched): (&BatchLabels, Option<&TrainingLoop>), limits: &Limits) -> Judgement {
         let (seen, random) = (batches.dominance.0, batches.shuffled_dominance.0);
         let excess = (seen - random) / (1.0 - random).max(1e-9);
         let measured = format!("one class fills {} of a batch, {} if shuffled", percent(seen), percent(random));
@@ -65,7 +65,7 @@ impl Check for UnshuffledBatches {
             measured,
             fix: "shuffle the training data: `DataLoader(..., shuffle=True)`".to_owned(),
             remedy: Some(Remedy::Shuffle),
-            location: None,
+            location: watched.and_then(TrainingLoop::loader_line),
         }
         .into()
     }
@@ -74,7 +74,7 @@ impl Check for UnshuffledBatches {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{clears, suspects};
+    use crate::testing::{clears, line, sound_loop, suspects};
 
     fn batches(dominance: f64) -> BatchLabels {
         BatchLabels {
@@ -91,13 +91,14 @@ mod tests {
 
     #[test]
     fn sorted_batches_are_suspected_and_shuffled_ones_are_not() {
-        let finding = suspects::<UnshuffledBatches>(&batches(0.99));
-        assert_eq!(finding.remedy, Some(Remedy::Shuffle));
-        clears::<UnshuffledBatches>(&batches(0.58));
+        let finding = suspects::<UnshuffledBatches>((&batches(0.99), None));
+        assert_eq!((finding.remedy, finding.location), (Some(Remedy::Shuffle), None));
+        assert_eq!(suspects::<UnshuffledBatches>((&batches(0.99), Some(&sound_loop()))).location, line(9));
+        clears::<UnshuffledBatches>((&batches(0.58), None));
     }
 
     #[test]
     fn a_single_batch_cannot_be_out_of_order() {
-        clears::<UnshuffledBatches>(&BatchLabels { batches: 1, ..batches(0.99) });
+        clears::<UnshuffledBatches>((&BatchLabels { batches: 1, ..batches(0.99) }, None));
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::check::{Check, Maybe};
-use crate::evidence::{Calibration, Job, Training};
+use crate::evidence::{Calibration, Job, Training, TrainingLoop};
 use crate::progress::{LEARNS, learns, way};
 use crate::recipe::Mode;
 use crate::stats::between;
@@ -67,24 +67,35 @@ fn advice(job: &Job, calibration: &Calibration) -> String {
 }
 
 impl Check for TrainEvalMismatch {
-    type Needs = (Job, Calibration, Maybe<Training>);
+    type Needs = (Job, Calibration, Maybe<Training>, Maybe<TrainingLoop>);
     type Limits = Limits;
 
-    fn judge((job, calibration, training): (&Job, &Calibration, Option<&Training>), limits: &Limits) -> Judgement {
+    fn judge(
+        (job, calibration, training, seen): (&Job, &Calibration, Option<&Training>, Option<&TrainingLoop>),
+        limits: &Limits,
+    ) -> Judgement {
+        let [training_line, evaluation_line] = seen.map(TrainingLoop::mode_lines).unwrap_or_default();
         let noticed = calibration.batch_norms + calibration.dropouts > 0;
         let (kept, anew) = (calibration.kept.balanced_accuracy(), calibration.calibrated.balanced_accuracy());
         let accuracy = format!("{} held out as evaluated, {} with batch norm's statistics taken anew", percent(kept), percent(anew));
         let has = format!("{} batch norms and {} dropouts notice it", calibration.batch_norms, calibration.dropouts);
         let classes = calibration.kept.confusion.len().max(2);
-        let (strength, message, measured, fix, remedy) = if noticed && job.recipe.training_mode == Mode::Eval {
+        let (strength, message, measured, fix, remedy, location) = if noticed && job.recipe.training_mode == Mode::Eval {
             let message = "the model is trained in evaluation mode: batch norm does not normalise by the batch, dropout does nothing";
-            (1.0, message, has, "call `model.train()` before each training epoch".to_owned(), Remedy::SetModes)
+            (1.0, message, has, "call `model.train()` before each training epoch".to_owned(), Remedy::SetModes, training_line)
         } else if noticed && job.recipe.evaluation_mode == Mode::Train {
             let message = "the model is evaluated in training mode: its answers depend on what else is in the batch";
-            (1.0, message, has, "call `model.eval()` before evaluating, and `model.train()` after it".to_owned(), Remedy::SetModes)
+            (
+                1.0,
+                message,
+                has,
+                "call `model.eval()` before evaluating, and `model.train()` after it".to_owned(),
+                Remedy::SetModes,
+                evaluation_line,
+            )
         } else if anew - kept > limits.gap && way(anew, classes) >= LEARNS {
             let message = "the model has learned more than it shows: the statistics that batch norm kept do not fit its layers";
-            (between(anew - kept, limits.gap, 0.5), message, accuracy, advice(job, calibration), Remedy::CalibrateBatchNorm)
+            (between(anew - kept, limits.gap, 0.5), message, accuracy, advice(job, calibration), Remedy::CalibrateBatchNorm, None)
         } else {
             return Judgement::clear(if noticed { accuracy } else { "neither batch norm nor dropout: both modes are the same".to_owned() });
         };
@@ -95,7 +106,7 @@ impl Check for TrainEvalMismatch {
             measured,
             fix,
             remedy: Some(remedy),
-            location: None,
+            location,
         }
         .into()
     }
@@ -104,7 +115,7 @@ impl Check for TrainEvalMismatch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{clears, job, score, suspects};
+    use crate::testing::{clears, job, line, score, sound_loop, suspects};
 
     fn calibration(kept: [[u64; 2]; 2], anew: [[u64; 2]; 2]) -> Calibration {
         let momentum = Some([0.1.into(); 2]);
@@ -114,29 +125,33 @@ mod tests {
     #[test]
     fn statistics_that_do_not_fit_are_found_by_what_fitting_ones_buy() {
         let hidden = calibration([[200, 0], [200, 0]], [[170, 30], [30, 170]]);
-        let finding = suspects::<TrainEvalMismatch>((&job(), &hidden, None));
+        let finding = suspects::<TrainEvalMismatch>((&job(), &hidden, None, None));
         assert_eq!((finding.severity, finding.remedy), (Severity::Error, Some(Remedy::CalibrateBatchNorm)));
-        clears::<TrainEvalMismatch>((&job(), &calibration([[160, 40], [40, 160]], [[170, 30], [30, 170]]), None));
-        clears::<TrainEvalMismatch>((&job(), &calibration([[200, 0], [200, 0]], [[110, 90], [90, 110]]), None));
+        clears::<TrainEvalMismatch>((&job(), &calibration([[160, 40], [40, 160]], [[170, 30], [30, 170]]), None, None));
+        clears::<TrainEvalMismatch>((&job(), &calibration([[200, 0], [200, 0]], [[110, 90], [90, 110]]), None, None));
     }
 
     #[test]
     fn the_advice_names_what_is_unusual() {
         let mut hidden = calibration([[200, 0], [200, 0]], [[170, 30], [30, 170]]);
         hidden.momentum = Some([1e-3.into(), 0.1.into()]);
-        assert!(suspects::<TrainEvalMismatch>((&job(), &hidden, None)).fix.contains("instead of 0.001"));
+        assert!(suspects::<TrainEvalMismatch>((&job(), &hidden, None, None)).fix.contains("instead of 0.001"));
         hidden.momentum = None;
         let mut small = job();
         small.recipe.batch_size = 2;
-        assert!(suspects::<TrainEvalMismatch>((&small, &hidden, None)).fix.contains("2 samples a batch"));
+        assert!(suspects::<TrainEvalMismatch>((&small, &hidden, None, None)).fix.contains("2 samples a batch"));
     }
 
     #[test]
     fn a_mode_is_only_wrong_where_something_notices_it() {
         let (mut swapped, mut blind) = (job(), calibration([[100, 100], [100, 100]], [[100, 100], [100, 100]]));
         swapped.recipe.training_mode = Mode::Eval;
-        assert_eq!(suspects::<TrainEvalMismatch>((&swapped, &blind, None)).remedy, Some(Remedy::SetModes));
+        assert_eq!(suspects::<TrainEvalMismatch>((&swapped, &blind, None, None)).remedy, Some(Remedy::SetModes));
+        let place = |job: &Job| suspects::<TrainEvalMismatch>((job, &blind, None, Some(&sound_loop()))).location;
+        assert_eq!(place(&swapped), line(18));
+        (swapped.recipe.training_mode, swapped.recipe.evaluation_mode) = (Mode::Train, Mode::Train);
+        assert_eq!(place(&swapped), line(30));
         blind.batch_norms = 0;
-        clears::<TrainEvalMismatch>((&swapped, &blind, None));
+        clears::<TrainEvalMismatch>((&swapped, &blind, None, None));
     }
 }

@@ -20,6 +20,23 @@ pub struct Logits {
     pub trained: OutputValues,
 }
 
+impl Logits {
+    /// Where the last activation before the output stands.
+    pub fn last_place(&self) -> Option<Location> {
+        self.trailing.last().map(|activation| activation.location.clone())
+    }
+
+    /// What the values alone give away of the function that made them. Sigmoid and tanh leave no mark that logits cannot. `sum` is how far
+    /// a row's sum (of exponentials) may be from 1 to count as (log-)probabilities, `zeros` the share of exact zeros that shows a ReLU.
+    pub fn signature(&self, sum: f64, zeros: f64) -> Option<&'static str> {
+        let both = |sign: &dyn Fn(&OutputValues) -> bool| sign(&self.initial) && sign(&self.trained);
+        let log_softmax = both(&|v| v.max.0 <= 0.0 && v.exp_sum_off_one.0 < sum);
+        let softmax = both(&|v| v.min.0 >= 0.0 && v.row_sum_off_one.0 < sum);
+        let relu = both(&|v| v.min.0 == 0.0 && v.zero_share.0 > zeros) && self.initial.max.0 > 0.0;
+        [(log_softmax, "log-softmax"), (softmax, "softmax"), (relu, "relu")].into_iter().find_map(|(seen, name)| seen.then_some(name))
+    }
+}
+
 /// An activation behind the last layer with weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrailingActivation {

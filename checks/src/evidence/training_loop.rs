@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::real::Real;
+use crate::recipe::Loss;
 use crate::verdict::Location;
 
 /// What the user's own training loop does, recorded by the Python package while it ran; the engine never measures it.
@@ -284,10 +285,67 @@ impl TrainingLoop {
         criterion.between.as_ref().and_then(|_| known(criterion.location.as_ref()))
     }
 
+    /// The recipe's loss; where that is the criterion inside the exported model, the one it is, if the loop shows one that has a name.
+    pub fn loss_in_force(watched: Option<&Self>, of_recipe: Loss) -> Loss {
+        let inside = watched.filter(|_| of_recipe == Loss::Exported).and_then(|seen| seen.criterion.as_ref());
+        match inside.map_or("", |criterion| criterion.class.rsplit('.').next().unwrap_or_default()) {
+            "CrossEntropyLoss" | "cross_entropy" => Loss::CrossEntropy,
+            "NLLLoss" | "nll_loss" => Loss::Nll,
+            "BCEWithLogitsLoss" | "binary_cross_entropy_with_logits" => Loss::BceWithLogits,
+            "BCELoss" | "binary_cross_entropy" => Loss::Bce,
+            "MSELoss" | "mse_loss" => Loss::Mse,
+            _ => of_recipe,
+        }
+    }
+
     /// Where the model is called for training, and for evaluation.
     pub fn mode_lines(&self) -> [Option<Location>; 2] {
         let modes = self.modes.as_ref();
         let of = |place: fn(&LoopModes) -> Option<&Location>| known(modes.and_then(place));
         [of(|modes| modes.training_location.as_ref()), of(|modes| modes.evaluation_location.as_ref())]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{line, sound_loop};
+
+    #[test]
+    fn the_record_reads_back_as_it_was_written() {
+        let text = serde_json::to_string(&sound_loop()).unwrap();
+        assert_eq!(serde_json::from_str::<TrainingLoop>(&text).unwrap(), sound_loop());
+    }
+
+    #[test]
+    fn a_part_that_is_unknown_may_be_left_out() {
+        let text = r#"{"watched": false, "batches": 0, "forwards": 0, "backwards": 0, "steps": 0, "uncleared": 0, "losses": ["nan", 0.5]}"#;
+        let given: TrainingLoop = serde_json::from_str(text).unwrap();
+        assert!(given.optimizer.is_none() && given.optimizer_line().is_none() && given.mode_lines() == [None, None]);
+        assert!(given.losses[0].is_nan());
+    }
+
+    #[test]
+    fn lines_are_those_of_files_that_are_known() {
+        let mut seen = sound_loop();
+        assert_eq!(
+            [seen.loader_line(), seen.optimizer_line(), seen.loss_line(), seen.step_line()],
+            [line(9), line(12), line(20), line(21)]
+        );
+        assert_eq!((seen.mode_lines(), seen.between_line()), ([line(18), line(30)], None));
+        seen.step_location = Some(Location::module(""));
+        assert_eq!(seen.step_line(), line(12), "a place without a file is none");
+        seen.criterion.as_mut().unwrap().between = Some("softmax".to_owned());
+        assert_eq!(seen.between_line(), line(19));
+    }
+
+    #[test]
+    fn an_exported_criterion_is_the_one_that_the_loop_calls() {
+        let mut seen = sound_loop();
+        assert_eq!(TrainingLoop::loss_in_force(Some(&seen), Loss::Exported), Loss::CrossEntropy);
+        assert_eq!(TrainingLoop::loss_in_force(Some(&seen), Loss::Bce), Loss::Bce, "what the recipe names, it knows");
+        seen.criterion.as_mut().unwrap().class = "mine.FocalLoss".to_owned();
+        assert_eq!(TrainingLoop::loss_in_force(Some(&seen), Loss::Exported), Loss::Exported);
+        assert_eq!(TrainingLoop::loss_in_force(None, Loss::Exported), Loss::Exported);
     }
 }

@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::check::Check;
-use crate::evidence::{Job, Logits, OutputValues};
+use crate::check::{Check, Maybe};
+use crate::evidence::{Job, Logits, OutputValues, TrainingLoop};
 use crate::recipe::Loss;
 use crate::words::number;
-use crate::{Finding, Judgement, Remedy, Severity, describe};
+use crate::{Finding, Judgement, Location, Remedy, Severity, describe};
 
 describe! {
     /// An activation stands between the last layer and a criterion that takes logits, or is missing where one is needed.
@@ -46,15 +46,6 @@ impl Default for Limits {
     }
 }
 
-/// What the values alone give away of the function that made them. Sigmoid and tanh leave no mark that logits cannot.
-fn signature(logits: &Logits, limits: &Limits) -> Option<&'static str> {
-    let both = |sign: &dyn Fn(&OutputValues) -> bool| sign(&logits.initial) && sign(&logits.trained);
-    let log_softmax = both(&|v| v.max.0 <= 0.0 && v.exp_sum_off_one.0 < limits.sum);
-    let softmax = both(&|v| v.min.0 >= 0.0 && v.row_sum_off_one.0 < limits.sum);
-    let relu = both(&|v| v.min.0 == 0.0 && v.zero_share.0 > limits.zeros) && logits.initial.max.0 > 0.0;
-    [(log_softmax, "log-softmax"), (softmax, "softmax"), (relu, "relu")].into_iter().find_map(|(seen, name)| seen.then_some(name))
-}
-
 /// The function that must not be there, or what is missing; with the edit that mends it.
 fn fault(loss: Loss, functions: &[&str], logits: &Logits) -> Option<(String, &'static str, Option<Remedy>)> {
     let (last, before) = functions.split_last().map_or((None, functions), |(last, before)| (Some(*last), before));
@@ -82,19 +73,19 @@ fn fault(loss: Loss, functions: &[&str], logits: &Logits) -> Option<(String, &'s
 }
 
 impl Check for ActivationOnLogits {
-    type Needs = (Job, Logits);
+    type Needs = (Job, Logits, Maybe<TrainingLoop>);
     type Limits = Limits;
 
-    fn judge((job, logits): (&Job, &Logits), limits: &Limits) -> Judgement {
-        let seen = signature(logits, limits).filter(|_| logits.trailing.is_empty());
+    fn judge((job, logits, watched): (&Job, &Logits, Option<&TrainingLoop>), limits: &Limits) -> Judgement {
+        let (v, loss) = (&logits.trained, TrainingLoop::loss_in_force(watched, job.recipe.loss));
+        let seen = logits.signature(limits.sum, limits.zeros).filter(|_| logits.trailing.is_empty());
         let functions: Vec<&str> = logits.trailing.iter().map(|t| t.function.as_str()).chain(seen).collect();
-        let (loss, v, shown) = (job.recipe.loss, &logits.trained, functions.last().copied().unwrap_or("logits"));
+        let shown = functions.last().copied().unwrap_or("logits");
         let mut measured = format!("{shown} before {loss}: outputs {} to {}", number(v.min.0), number(v.max.0));
         let Some((message, fix, remedy)) = fault(loss, &functions, logits) else {
             return Judgement::clear(measured);
         };
-        let others = logits.outputs.max(2) as f64 - 1.0;
-        let (floor, even) = ((others / std::f64::consts::E).ln_1p(), others.ln_1p());
+        let [floor, even] = [std::f64::consts::E, 1.0].map(|by| ((logits.outputs.max(2) as f64 - 1.0) / by).ln_1p());
         let floored = loss == Loss::CrossEntropy && matches!(shown, "softmax" | "sigmoid");
         if floored {
             measured = format!("{shown} before {loss}: loss at least {}, {} by guessing", number(floor), number(even));
@@ -106,7 +97,7 @@ impl Check for ActivationOnLogits {
             measured,
             fix: fix.to_owned(),
             remedy,
-            location: logits.trailing.last().map(|t| t.location.clone()),
+            location: Location::or_line(logits.last_place(), watched.and_then(TrainingLoop::between_line)),
         }
         .into()
     }
@@ -115,8 +106,8 @@ impl Check for ActivationOnLogits {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{clears, job, outputs, suspects};
-    use crate::{Location, evidence::TrailingActivation};
+    use crate::evidence::TrailingActivation;
+    use crate::testing::{clears, job, outputs, sound_loop, suspects};
 
     fn case(loss: Loss, function: Option<&str>, values: OutputValues) -> (Job, Logits) {
         let mut job = job();
@@ -135,7 +126,7 @@ mod tests {
             (Loss::Bce, None, &wide, Remedy::Loss { to: Loss::BceWithLogits }),
         ] {
             let (job, logits) = case(loss, function, values.clone());
-            assert_eq!(suspects::<ActivationOnLogits>((&job, &logits)).remedy, Some(remedy));
+            assert_eq!(suspects::<ActivationOnLogits>((&job, &logits, None)).remedy, Some(remedy));
         }
     }
 
@@ -144,7 +135,15 @@ mod tests {
         let log = Some("log-softmax");
         for (loss, function) in [(Loss::CrossEntropy, None), (Loss::CrossEntropy, log), (Loss::Nll, log), (Loss::Bce, Some("sigmoid"))] {
             let (job, logits) = case(loss, function, outputs(-2.0, 2.5));
-            clears::<ActivationOnLogits>((&job, &logits));
+            clears::<ActivationOnLogits>((&job, &logits, None));
         }
+    }
+
+    #[test]
+    fn a_criterion_inside_the_exported_model_is_known_from_the_loop() {
+        let (job, logits) = case(Loss::Exported, Some("softmax"), outputs(0.01, 0.99));
+        clears::<ActivationOnLogits>((&job, &logits, None));
+        let message = suspects::<ActivationOnLogits>((&job, &logits, Some(&sound_loop()))).message;
+        assert_eq!(message, "softmax on the logits keeps cross-entropy from using their full range");
     }
 }

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::check::{Check, Maybe};
-use crate::evidence::{Gradients, Job, ParameterGradient, ParameterKind, Parameters};
+use crate::check::{Check, Maybe, Needs};
+use crate::evidence::{Gradients, Job, ParameterGradient, ParameterKind, Parameters, TrainingLoop};
 use crate::recipe::OptimizerRecipe;
 use crate::stats::between;
 use crate::words::{names, percent};
@@ -61,10 +61,10 @@ fn moving(job: Option<&Job>) -> Option<OptimizerRecipe> {
 }
 
 impl Check for FrozenParameters {
-    type Needs = (Gradients, Parameters, Maybe<Job>);
+    type Needs = (Gradients, Parameters, Maybe<Job>, Maybe<TrainingLoop>);
     type Limits = Limits;
 
-    fn judge((gradients, parameters, job): (&Gradients, &Parameters, Option<&Job>), limits: &Limits) -> Judgement {
+    fn judge((gradients, parameters, job, seen): <Self::Needs as Needs>::Ref<'_>, limits: &Limits) -> Judgement {
         let pretrained = |p: &ParameterGradient| parameters.tensors.iter().any(|t| t.name == p.name && t.from_weights);
         let layers: Vec<_> = gradients.parameters.iter().filter(|p| p.kind == ParameterKind::Weight).collect();
         let still: Vec<_> = layers.iter().copied().filter(|p| frozen(p)).collect();
@@ -99,7 +99,10 @@ impl Check for FrozenParameters {
             measured,
             fix: fix.to_owned(),
             remedy,
-            location: first.name.rsplit_once('.').map(|(module, _)| Location::module(module)),
+            location: Location::or_line(
+                first.name.rsplit_once('.').map(|(module, _)| Location::module(module)),
+                seen.and_then(TrainingLoop::optimizer_line),
+            ),
         }
         .into()
     }
@@ -109,7 +112,7 @@ impl Check for FrozenParameters {
 mod tests {
     use super::*;
     use crate::evidence::ParameterStatistics;
-    use crate::testing::{clears, gradient, gradients, job, suspects, tensor};
+    use crate::testing::{clears, gradient, gradients, job, line, sound_loop, suspects, tensor};
 
     fn net(from_weights: bool, edit: impl Fn(&mut ParameterGradient)) -> (Gradients, Parameters) {
         let names = ["layer0", "layer1", "fc"];
@@ -123,19 +126,23 @@ mod tests {
     #[test]
     fn a_body_frozen_at_random_is_an_error_however_it_is_frozen() {
         let (gradients, parameters) = net(false, |p| p.trainable = false);
-        let finding = suspects::<FrozenParameters>((&gradients, &parameters, None));
+        let finding = suspects::<FrozenParameters>((&gradients, &parameters, None, Some(&sound_loop())));
+        assert_eq!(finding.location, Some(Location { module: "layer0".to_owned(), ..line(12).unwrap() }));
         assert_eq!((finding.severity, finding.remedy), (Severity::Error, Some(Remedy::Unfreeze)));
         let (gradients, parameters) = net(false, |p| p.lr = 0.0.into());
-        assert!(matches!(suspects::<FrozenParameters>((&gradients, &parameters, Some(&job()))).remedy, Some(Remedy::Optimizer { .. })));
+        assert!(matches!(
+            suspects::<FrozenParameters>((&gradients, &parameters, Some(&job()), None)).remedy,
+            Some(Remedy::Optimizer { .. })
+        ));
         let (gradients, parameters) = net(false, |p| p.update_ratio = Some(0.0.into()));
-        assert_eq!(suspects::<FrozenParameters>((&gradients, &parameters, None)).remedy, None);
+        assert_eq!(suspects::<FrozenParameters>((&gradients, &parameters, None, None)).remedy, None);
     }
 
     #[test]
     fn a_pretrained_frozen_body_and_a_moving_one_are_clear() {
         let (gradients, parameters) = net(true, |p| p.trainable = false);
-        clears::<FrozenParameters>((&gradients, &parameters, None));
+        clears::<FrozenParameters>((&gradients, &parameters, None, None));
         let (gradients, parameters) = net(false, |_| ());
-        clears::<FrozenParameters>((&gradients, &parameters, None));
+        clears::<FrozenParameters>((&gradients, &parameters, None, None));
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::check::{Check, Maybe};
-use crate::evidence::{Gradients, Job, ParameterGradient, Parameters};
+use crate::evidence::{Gradients, Job, ParameterGradient, Parameters, TrainingLoop};
 use crate::stats::between;
 use crate::words::{names, percent};
 use crate::{Finding, Judgement, Location, Remedy, Severity, describe};
@@ -46,10 +46,13 @@ impl Default for Limits {
 }
 
 impl Check for GradientsMissing {
-    type Needs = (Gradients, Maybe<Job>, Maybe<Parameters>);
+    type Needs = (Gradients, Maybe<Job>, Maybe<Parameters>, Maybe<TrainingLoop>);
     type Limits = Limits;
 
-    fn judge((gradients, job, parameters): (&Gradients, Option<&Job>, Option<&Parameters>), limits: &Limits) -> Judgement {
+    fn judge(
+        (gradients, job, parameters, seen): (&Gradients, Option<&Job>, Option<&Parameters>, Option<&TrainingLoop>),
+        limits: &Limits,
+    ) -> Judgement {
         let trained: Vec<&ParameterGradient> = gradients.parameters.iter().filter(|p| p.trainable).collect();
         let cut: Vec<&str> = trained.iter().filter(|p| !p.reached).map(|p| p.name.as_str()).collect();
         let values = |wanted: fn(&ParameterGradient) -> bool| trained.iter().filter(|p| wanted(p)).map(|p| p.count as f64).sum::<f64>();
@@ -75,7 +78,11 @@ impl Check for GradientsMissing {
             measured,
             fix: "remove `.detach()`, `.data`, `.item()` or `torch.no_grad()` between them and the loss".to_owned(),
             remedy: detached.then_some(Remedy::Reattach),
-            location: (gradients.detached.last().cloned()).or_else(|| first.rsplit_once('.').map(|(module, _)| Location::module(module))),
+            location: Location::or_line(
+                (gradients.detached.last().cloned()).or_else(|| first.rsplit_once('.').map(|(module, _)| Location::module(module))),
+                // A part that is cut off stands in the model; where all is, it is the loss.
+                seen.filter(|_| cut.len() == trained.len()).and_then(TrainingLoop::loss_line),
+            ),
         }
         .into()
     }
@@ -84,7 +91,7 @@ impl Check for GradientsMissing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{clears, gradient, gradients, job, suspects, tensor};
+    use crate::testing::{clears, gradient, gradients, job, sound_loop, suspects, tensor};
 
     fn net(reached: [bool; 3]) -> Gradients {
         let parameter = |i: usize| ParameterGradient { reached: reached[i], ..gradient(&format!("layer{i}"), i as u64, 1e-3) };
@@ -95,26 +102,27 @@ mod tests {
     fn a_detached_body_is_an_error_that_can_be_reattached() {
         let mut job = job();
         job.recipe.model.detach = vec!["layer1".to_owned()];
-        let finding = suspects::<GradientsMissing>((&net([false, false, true]), Some(&job), None));
+        let finding = suspects::<GradientsMissing>((&net([false, false, true]), Some(&job), None, None));
         assert_eq!((finding.severity, finding.remedy), (Severity::Error, Some(Remedy::Reattach)));
         assert!(finding.message.contains("`layer0.weight`, `layer1.weight`"), "{}", finding.message);
         let place = Location { file: Some("model.py".to_owned()), line: Some(7), ..Location::module("layer1") };
         let exported = Gradients { detached: vec![place.clone()], ..net([false, false, true]) };
-        let finding = suspects::<GradientsMissing>((&exported, None, None));
+        let finding = suspects::<GradientsMissing>((&exported, None, None, None));
         assert_eq!((finding.remedy, finding.location), (Some(Remedy::Reattach), Some(place)));
-        let finding = suspects::<GradientsMissing>((&net([false; 3]), None, None));
+        let finding = suspects::<GradientsMissing>((&net([false; 3]), None, None, Some(&sound_loop())));
         assert!(finding.message.contains("any parameter") && finding.remedy.is_none());
+        assert_eq!(finding.location.and_then(|place| place.line), Some(20));
     }
 
     #[test]
     fn a_pretrained_body_without_gradient_is_a_note() {
         let layer = |name| crate::evidence::ParameterStatistics { from_weights: true, ..tensor(name, 0) };
         let parameters = Parameters { from_weights: true, tensors: vec![layer("layer0"), layer("layer1")] };
-        assert_eq!(suspects::<GradientsMissing>((&net([false, false, true]), None, Some(&parameters))).severity, Severity::Note);
+        assert_eq!(suspects::<GradientsMissing>((&net([false, false, true]), None, Some(&parameters), None)).severity, Severity::Note);
     }
 
     #[test]
     fn gradients_everywhere_are_clear() {
-        clears::<GradientsMissing>((&net([true; 3]), None, None));
+        clears::<GradientsMissing>((&net([true; 3]), None, None, None));
     }
 }

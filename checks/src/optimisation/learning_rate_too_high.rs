@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::optimizer_at;
 use crate::check::{Check, Maybe};
-use crate::evidence::{Job, LearningRateSweep, Training, TrainingRun};
+use crate::evidence::{Job, LearningRateSweep, Training, TrainingLoop, TrainingRun};
 use crate::progress::learns;
 use crate::stats::beyond;
 use crate::words::number;
@@ -53,10 +53,13 @@ impl Default for Limits {
 }
 
 impl Check for LearningRateTooHigh {
-    type Needs = (LearningRateSweep, Maybe<Job>, Maybe<Training>);
+    type Needs = (LearningRateSweep, Maybe<Job>, Maybe<Training>, Maybe<TrainingLoop>);
     type Limits = Limits;
 
-    fn judge((sweep, job, training): (&LearningRateSweep, Option<&Job>, Option<&Training>), limits: &Limits) -> Judgement {
+    fn judge(
+        (sweep, job, training, seen): (&LearningRateSweep, Option<&Job>, Option<&Training>, Option<&TrainingLoop>),
+        limits: &Limits,
+    ) -> Judgement {
         let (current, learning, range) = (sweep.current.0, learns(training), sweep.suggestion.as_ref());
         let above = range.map_or(0.0, |range| current / range.high.0);
         let end = range.and_then(|range| range.diverges);
@@ -95,7 +98,7 @@ impl Check for LearningRateTooHigh {
                 None => "lower `lr` in the optimizer".to_owned(),
             },
             remedy: to.map(|to| Remedy::Optimizer { to }),
-            location: None,
+            location: seen.and_then(TrainingLoop::optimizer_line),
         }
         .into()
     }
@@ -104,12 +107,12 @@ impl Check for LearningRateTooHigh {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{clears, job, suspects, sweep, training};
+    use crate::testing::{clears, job, line, sound_loop, suspects, sweep, training};
 
     #[test]
     fn a_rate_beyond_divergence_is_an_error_with_the_rate_to_use() {
-        let finding = suspects::<LearningRateTooHigh>((&sweep(5.0), Some(&job()), None));
-        assert_eq!(finding.severity, Severity::Error);
+        let finding = suspects::<LearningRateTooHigh>((&sweep(5.0), Some(&job()), None, Some(&sound_loop())));
+        assert_eq!((finding.severity, finding.location), (Severity::Error, line(12)));
         let Some(Remedy::Optimizer { to }) = finding.remedy else { panic!() };
         assert!((to.lr / 0.05 / 0.008 - 1.0).abs() < 1e-9, "{}", to.lr);
     }
@@ -118,13 +121,13 @@ mod tests {
     fn a_training_that_diverges_needs_no_range() {
         let unknown = LearningRateSweep { suggestion: None, ..sweep(0.05) };
         let diverged = training(&[0.7, 30.0, f64::NAN], [[200, 0], [200, 0]]);
-        assert!(suspects::<LearningRateTooHigh>((&unknown, Some(&job()), Some(&diverged))).remedy.is_some());
-        clears::<LearningRateTooHigh>((&unknown, None, Some(&training(&[f64::NAN], [[200, 0], [200, 0]]))));
+        assert!(suspects::<LearningRateTooHigh>((&unknown, Some(&job()), Some(&diverged), None)).remedy.is_some());
+        clears::<LearningRateTooHigh>((&unknown, None, Some(&training(&[f64::NAN], [[200, 0], [200, 0]])), None));
     }
 
     #[test]
     fn a_rate_in_the_range_is_clear() {
-        clears::<LearningRateTooHigh>((&sweep(0.05), None, None));
-        clears::<LearningRateTooHigh>((&sweep(0.1), None, Some(&training(&[0.7, 0.71, 0.69], [[200, 0], [200, 0]]))));
+        clears::<LearningRateTooHigh>((&sweep(0.05), None, None, None));
+        clears::<LearningRateTooHigh>((&sweep(0.1), None, Some(&training(&[0.7, 0.71, 0.69], [[200, 0], [200, 0]])), None));
     }
 }

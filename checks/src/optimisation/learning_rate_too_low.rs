@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{optimizer_at, usual_optimizer};
-use crate::check::{Check, Maybe};
-use crate::evidence::{Gradients, Job, LearningRateSweep, ParameterGradient, Training};
+use crate::check::{Check, Maybe, Needs};
+use crate::evidence::{Gradients, Job, LearningRateSweep, ParameterGradient, Training, TrainingLoop};
 use crate::progress::learns;
 use crate::stats::beyond;
 use crate::words::{number, percent};
@@ -64,13 +64,10 @@ fn standing(gradients: Option<&Gradients>, limit: f64) -> f64 {
 }
 
 impl Check for LearningRateTooLow {
-    type Needs = (LearningRateSweep, Maybe<Job>, Maybe<Training>, Maybe<Gradients>);
+    type Needs = (LearningRateSweep, Maybe<Job>, Maybe<Training>, Maybe<Gradients>, Maybe<TrainingLoop>);
     type Limits = Limits;
 
-    fn judge(
-        (sweep, job, training, gradients): (&LearningRateSweep, Option<&Job>, Option<&Training>, Option<&Gradients>),
-        limits: &Limits,
-    ) -> Judgement {
+    fn judge((sweep, job, training, gradients, seen): <Self::Needs as Needs>::Ref<'_>, limits: &Limits) -> Judgement {
         let (current, learning) = (sweep.current.0, learns(training));
         let below = sweep.suggestion.as_ref().map_or(0.0, |range| range.low.0 / current);
         let limit = if learning { limits.factor_if_learning } else { limits.factor };
@@ -104,7 +101,7 @@ impl Check for LearningRateTooLow {
                 None => "raise `lr` in the optimizer".to_owned(),
             },
             remedy: to.map(|to| Remedy::Optimizer { to }),
-            location: None,
+            location: seen.and_then(TrainingLoop::optimizer_line),
         }
         .into()
     }
@@ -113,23 +110,23 @@ impl Check for LearningRateTooLow {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{clears, gradient, gradients, job, suspects, sweep, training};
+    use crate::testing::{clears, gradient, gradients, job, line, sound_loop, suspects, sweep, training};
 
     #[test]
     fn a_millionth_is_an_error_with_the_rate_to_use() {
-        let finding = suspects::<LearningRateTooLow>((&sweep(1e-6), Some(&job()), None, None));
-        assert_eq!(finding.severity, Severity::Error);
+        let finding = suspects::<LearningRateTooLow>((&sweep(1e-6), Some(&job()), None, None, Some(&sound_loop())));
+        assert_eq!((finding.severity, finding.location), (Severity::Error, line(12)));
         let Some(Remedy::Optimizer { to }) = finding.remedy else { panic!() };
         assert!((to.lr / 0.05 / 4e4 - 1.0).abs() < 1e-9, "{}", to.lr); // the recipe's rate times valley over current
-        suspects::<LearningRateTooLow>((&sweep(0.0), Some(&job()), None, None));
+        suspects::<LearningRateTooLow>((&sweep(0.0), Some(&job()), None, None, None));
     }
 
     #[test]
     fn a_rate_near_the_range_is_clear_and_one_a_little_low_where_it_learns() {
-        clears::<LearningRateTooLow>((&sweep(0.01), None, None, None));
+        clears::<LearningRateTooLow>((&sweep(0.01), None, None, None, None));
         let learning = training(&[0.7, 0.4], [[160, 40], [30, 170]]);
-        clears::<LearningRateTooLow>((&sweep(0.002), None, Some(&learning), None));
-        assert_eq!(suspects::<LearningRateTooLow>((&sweep(1e-4), None, Some(&learning), None)).severity, Severity::Warning);
+        clears::<LearningRateTooLow>((&sweep(0.002), None, Some(&learning), None, None));
+        assert_eq!(suspects::<LearningRateTooLow>((&sweep(1e-4), None, Some(&learning), None, None)).severity, Severity::Warning);
     }
 
     #[test]
@@ -137,9 +134,9 @@ mod tests {
         let mut job = job();
         job.recipe.optimizer.groups = vec!["conv*=1e-9".parse().unwrap()];
         let slow = gradients(vec![ParameterGradient { update_ratio: Some(1e-9.into()), ..gradient("conv1", 0, 1e-3) }]);
-        let finding = suspects::<LearningRateTooLow>((&sweep(0.05), Some(&job), None, Some(&slow)));
+        let finding = suspects::<LearningRateTooLow>((&sweep(0.05), Some(&job), None, Some(&slow), None));
         assert!(matches!(finding.remedy, Some(Remedy::Optimizer { to }) if to.groups.is_empty()));
         let silent = LearningRateSweep { suggestion: None, ..sweep(1e-6) };
-        suspects::<LearningRateTooLow>((&silent, Some(&job), None, Some(&slow)));
+        suspects::<LearningRateTooLow>((&silent, Some(&job), None, Some(&slow), None));
     }
 }
