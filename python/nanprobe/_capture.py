@@ -90,9 +90,9 @@ def record(model: nn.Module, train_loader: Any, loss_fn: Any, val_loader: Any) -
     finally:
         hooks.remove()
     recorder.finish()
-    recorder.backwards, recorder.losses = 0, []
-    recorder.call = {user if root is copy else root: call for root, call in recorder.call.items()}
-    recorder.initial = {}
+    if copy in recorder.models:
+        state = recorder.models[user] = recorder.models.pop(copy)
+        state.root, state.initial = user, {}
     for call in recorder.forwards:
         call.root = user if call.root is copy else call.root
     return recorder
@@ -171,7 +171,7 @@ def write(scene: Scene, folder: Path, metric: Any = None) -> dict[str, Any]:
 
 
 def _write_model(scene: Scene, folder: Path, metric: Any) -> None:
-    r, samples = scene.recorder, scene.train_samples
+    samples = scene.train_samples
     if scene.model is None:
         raise NotExportable("no nn.Module was called with gradients enabled while the loop was watched")
     if scene.composite:
@@ -185,15 +185,20 @@ def _write_model(scene: Scene, folder: Path, metric: Any) -> None:
     copy = _export.twin(scene.model)
     scene.evaluated = _evaluate(scene, copy, metric)
     _write_batches(scene, folder)
-    _export.restore(copy, r.initial.get(scene.model, {}))
+    _export.restore(copy, scene.state.initial)
     copy.train()
     few = min(len(samples.targets), 4)
-    criterion = None
-    if r.criterion is not None and loss_name(r.criterion, None) == "exported":
-        module = r.criterion.module
-        criterion = _export.twin(module) if module is not None else _bound(r.criterion)
-    _export.export(copy, r.call[scene.model], [tensor[:few] for tensor in samples.inputs], criterion,
-                   samples.targets[:few], folder / "model.pt2")  # fmt: skip
+    given = (scene.state.call, [tensor[:few] for tensor in samples.inputs])
+    found, path = scene.state.criterion, folder / "model.pt2"
+    if found is not None and loss_name(found, None) == "exported":
+        criterion = _export.twin(found.module) if found.module is not None else _bound(found)
+        try:
+            return _export.export(copy, *given, criterion, samples.targets[:few], path)
+        except NotExportable:  # perhaps the model alone can be
+            scene.criterion_exports = False
+            copy = _export.twin(scene.model)
+            _export.restore(copy, scene.state.initial)
+    return _export.export(copy.train(), *given, None, samples.targets[:few], path)
 
 
 def _bound(criterion: Any) -> Any:
@@ -202,7 +207,7 @@ def _bound(criterion: Any) -> Any:
 
 def _evaluate(scene: Scene, copy: nn.Module, metric: Any) -> dict[str, Any] | None:
     """The model as the loop left it, on the held-out samples, in evaluation mode."""
-    samples, run = scene.held_out, _export.caller(copy, scene.recorder.call[scene.model])
+    samples, run = scene.held_out, _export.caller(copy, scene.state.call)
     if samples is None:
         return None
     copy.eval()

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.utils.data import RandomSampler, SequentialSampler, SubsetRandomSampler, WeightedRandomSampler
 
 from . import _samples
-from ._record import Forward, Loader, Optim, Recorder
+from ._record import Forward, Loader, Model, Optim, Recorder
 from ._tensors import answers, classes_of, unwrapped
 
 ELEMENTWISE = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss")
@@ -25,7 +25,7 @@ class Scene:
                  train_loader: Any = None, val_loader: Any = None) -> None:  # fmt: skip
         self.recorder, self.watched = recorder, watched
         calls = recorder.forwards
-        followed = recorder.backwards > 0 and any(call.backward for call in calls)
+        followed = any(call.backward for call in calls)
         first = next((call.loader for call in calls if call.grad), None)
         training = [call for call in calls if (call.backward if followed else call.grad and call.loader is first)]
         seen = Counter(call.root for call in training if call.target is not None) or Counter(c.root for c in training)
@@ -37,6 +37,7 @@ class Scene:
         self.train = _named(recorder, train_loader) or _usual(self.training)
         self.evaluation = [call for call in rest if call.loader is None or call.loader is not self.train]
         self.val = _named(recorder, val_loader) or _usual(self.evaluation)
+        self.state = recorder.models.get(self.model) or Model(self.model, {})
         self.composite = bool(self.training) and self.training[0].connected
         own = {id(p) for p in self.model.parameters()} if self.model is not None else set()
         optims = list(recorder.optims.values())
@@ -49,6 +50,7 @@ class Scene:
         if self.train_samples is not None and self.train is None:
             self.train_samples = _samples.without_repeats(self.train_samples, set(), keep_known=False)
         self.held_out = self._held_out()
+        self.criterion_exports = True
         self.evaluated: dict[str, Any] | None = None
 
     def _held_out(self) -> _samples.Samples | None:
@@ -76,8 +78,9 @@ class Scene:
 
     def probabilities(self) -> bool:
         """Whether the criterion takes probabilities, so that a single output is compared with a half."""
-        criterion = self.recorder.criterion
-        return criterion is not None and criterion.function.__name__ == "binary_cross_entropy" and not criterion.between
+        criterion = self.state.criterion
+        kinds = ("binary_cross_entropy", *ELEMENTWISE)
+        return criterion is not None and criterion.function.__name__ in kinds and not criterion.between
 
 
 def _named(recorder: Recorder, loader: Any) -> Loader | None:
@@ -107,25 +110,25 @@ def reordered(record: Loader | None) -> bool | None:
 
 def training_loop(scene: Scene, export_error: dict[str, Any] | None) -> dict[str, Any]:
     """The value of the measurement."""
-    r, watched = scene.recorder, scene.watched
-    losses = r.losses or r.criterion_losses
-    criterion = r.criterion
+    r, state, watched = scene.recorder, scene.state, scene.watched
+    losses = state.losses or state.criterion_losses
+    empty = sum(optim.empty for optim in scene.holders)
     return {
         "watched": watched,
         "batches": (scene.train.drawn if scene.train else len(scene.training)) if watched else 0,
         "forwards": sum(call.grad for call in scene.training) if watched else 0,
-        "backwards": r.backwards,
+        "backwards": state.backwards,
         "steps": max((optim.steps for optim in scene.holders), default=0),
         "uncleared": sum(optim.uncleared for optim in scene.holders),
-        "empty_steps": sum(optim.empty for optim in scene.holders),
+        "empty_steps": empty,
         "losses": [float(loss) for loss in losses] if watched else [],
         "changed_share": _changed_share(scene) if watched else None,
-        "loss_location": r.places.get("loss") or (criterion.where if criterion and watched else None),
+        "loss_location": r.places.get("loss") or (state.criterion.where if state.criterion and watched else None),
         "step_location": r.places.get("step"),
-        "clear_location": r.clear_location,
+        "clear_location": r.clear_location if empty else None,
         "modes": _modes(scene) if watched else None,
         "optimizer": _optimizer(scene),
-        "gradients": _gradients(scene) if r.backwards else None,
+        "gradients": _gradients(scene) if state.backwards else None,
         "schedule": _schedule(scene),
         "criterion": _criterion(scene),
         "metric": _metric(scene),
@@ -138,9 +141,7 @@ def training_loop(scene: Scene, export_error: dict[str, Any] | None) -> dict[str
 
 
 def _changed_share(scene: Scene) -> float | None:
-    before = scene.recorder.initial.get(scene.model) if scene.model is not None else None
-    if before is None:
-        return None
+    before = scene.state.initial
     held = scene.held()
     pairs = [
         (before[n], p) for n, p in scene.model.named_parameters() if id(p) in held and p.requires_grad and n in before
@@ -187,24 +188,21 @@ def _optimizer(scene: Scene) -> dict[str, Any] | None:
 
 
 def _gradients(scene: Scene) -> dict[str, Any] | None:
-    r, held = scene.recorder, scene.held()
-    reached = r.reached.get(scene.model)
-    if reached is None:
-        return None
+    r, state, held = scene.recorder, scene.state, scene.held()
     wanted = [n for n, p in scene.model.named_parameters() if p.requires_grad and (id(p) in held or not held)]
     clip = None
     if r.clips:
         clip = {"max_norm": statistics.median(limit for limit, _, _ in r.clips),
                 "clipped": sum(float(norm) > limit for limit, norm, _ in r.clips), "location": r.clips[0][2]}  # fmt: skip
-    norms = [float(norm) for norm in r.norms if math.isfinite(float(norm))]
+    norms = [float(norm) for norm in state.norms if math.isfinite(float(norm))]
     return {
-        "without": [name for name in wanted if name not in reached],
+        "without": [name for name in wanted if name not in state.reached],
         "parameters": len(wanted),
-        "median_norm": statistics.median(norms) if norms else (math.nan if r.norms else 0.0),
+        "median_norm": statistics.median(norms) if norms else (math.nan if state.norms else 0.0),
         "clip": clip,
-        "precision": r.precision,
+        "precision": state.precision,
         "scaled": r.scaler is not None,
-        "zero_share": statistics.median(float(share) for share in r.zero_shares) if r.zero_shares else 0.0,
+        "zero_share": statistics.median(float(share) for share in state.zero_shares) if state.zero_shares else 0.0,
     }
 
 
@@ -216,13 +214,13 @@ def _schedule(scene: Scene) -> dict[str, Any] | None:
 
 
 def _criterion(scene: Scene) -> dict[str, Any] | None:
-    found = scene.recorder.criterion
+    found = scene.state.criterion
     if found is None:
         return None
     broadcast = found.function.__name__ in ELEMENTWISE and found.outputs != found.targets
     return {"class": found.name, "outputs": found.outputs, "targets": found.targets, "targets_dtype": found.dtype,
-            "broadcast": broadcast, "between": found.between, "detached": found.detached or scene.recorder.detached > 0,
-            "location": found.where}  # fmt: skip
+            "broadcast": broadcast, "between": found.between, "detached": found.detached or scene.state.detached > 0,
+            "location": found.where if found.detached else scene.state.detached_at or found.where}  # fmt: skip
 
 
 def _metric(scene: Scene) -> dict[str, Any] | None:

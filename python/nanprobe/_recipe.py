@@ -40,19 +40,21 @@ def _rest(function: Any) -> list[str]:
 
 def recipe(scene: Scene, exported: bool) -> dict[str, dict[str, Any]]:
     """The tables of nanprobe.toml."""
-    r, samples = scene.recorder, scene.train_samples
+    samples = scene.train_samples
     train: dict[str, Any] = {}
     model: dict[str, Any] = {"model": "model.pt2"} if exported else {}
-    criterion = r.criterion
+    criterion = scene.state.criterion
     if criterion is not None and criterion.between in ACTIVATIONS:
         model["output-activation"] = criterion.between
     train["loss"] = loss_name(criterion, criterion.outputs[-1] if criterion and len(criterion.outputs) > 1 else None)
+    if train["loss"] == "exported" and not scene.criterion_exports:
+        train["loss"] = LOSSES.get(criterion.function.__name__, "cross-entropy")
     groups: dict[str, float] = {}
     if scene.holders:
         groups = _optimizer(scene, train)
     size = getattr(scene.train.loader, "batch_size", None) if scene.train else None
     if samples is not None:
-        train["batch-size"] = size or statistics.mode(samples.sizes)
+        train["batch-size"] = (size or statistics.mode(samples.sizes)) * accumulated(scene)
     order = reordered(scene.train)
     if order is not None or scene.train is not None:
         train["shuffle"] = order is not False
@@ -80,11 +82,12 @@ def _optimizer(scene: Scene, train: dict[str, Any]) -> dict[str, float]:
         scene.recorder.problems.append(f"the experiments train by {train['optimizer']} in place of {kind}")
     names, rates, held = scene.names(), {}, []
     for holder in scene.holders:
-        watched_rate = _rate(holder.rates)
-        now = float(holder.optimizer.param_groups[0]["lr"])
-        for group in holder.optimizer.param_groups:
-            # A schedule has moved all groups alike: what they were is known from the first group.
-            rate = float(group["lr"]) * (watched_rate / now if watched_rate is not None and now > 0 else 1.0)
+        now = [float(group["lr"]) for group in holder.optimizer.param_groups]
+        first_rates = holder.first + now[len(holder.first) :]
+        # A warm-up moves all groups alike.
+        factor = (_rate(holder.rates) or 1.0) / holder.rates[0] if holder.rates and holder.rates[0] > 0 else 1.0
+        for group, rate in zip(holder.optimizer.param_groups, first_rates, strict=False):
+            rate *= factor
             for parameter in group["params"]:
                 if id(parameter) in names:
                     rates[names[id(parameter)]] = (rate, parameter.numel())
@@ -106,6 +109,13 @@ def _optimizer(scene: Scene, train: dict[str, Any]) -> dict[str, float]:
     return {name: rate for name, (rate, _) in rates.items() if rate != base and name in held}
 
 
+def accumulated(scene: Scene) -> int:
+    """How many batches one step of the optimizer is made of."""
+    steps = max((holder.steps for holder in scene.holders), default=0)
+    closure = any(isinstance(holder.optimizer, optim.LBFGS) for holder in scene.holders)
+    return max(1, round(scene.state.backwards / steps)) if steps > 1 and not closure else 1
+
+
 def _rate(rates: list[float]) -> float | None:
     """The learning rate that a schedule starts from; of a warm-up, the one in the middle of what was seen."""
     if not rates:
@@ -115,15 +125,16 @@ def _rate(rates: list[float]) -> float | None:
 
 def loop_faults(scene: Scene) -> dict[str, Any]:
     """What the loop does otherwise than it should, as [train.loop] says it."""
-    r, faults = scene.recorder, {}
+    r, state = scene.recorder, scene.state
+    faults: dict[str, Any] = {}
     steps = max((holder.steps for holder in scene.holders), default=0)
     empty = sum(holder.empty for holder in scene.holders)
-    if not r.backwards or r.detached or (steps and empty * 2 > steps):
+    if not state.backwards or state.detached or (steps and empty * 2 > steps):
         faults["backward"] = False
     own = {id(p) for p in scene.model.parameters()} if scene.model is not None else set()
     if not steps or not own & scene.held():
         faults["step"] = False
-    if r.backwards > 1 and sum(h.uncleared for h in scene.holders) * 2 > r.backwards:
+    if state.backwards > 1 and sum(h.uncleared for h in scene.holders) * 2 > state.backwards:
         faults["clear-gradients"] = False
     if r.clips:
         faults["clip-norm"] = statistics.median(limit for limit, _, _ in r.clips)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.utils import _pytree
 
 from . import _tensors as tensors
-from ._where import Location, assigned, here, users_frame
+from ._where import Location, assigned, here, made, users_frame
 
 # Gradients and parameters are looked at after these backward passes only: the rest of the loop stays as fast as it was.
 LOOK_AT = frozenset({1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000})
@@ -38,6 +38,7 @@ class Forward:
     first_pass: bool = True
     inputs: list[Tensor] | None = None
     target: Tensor | None = None
+    batch: Any = None  # as the loader gave it, where the target is still to be found in it
     backward: bool = False
     connected: bool = False
 
@@ -55,8 +56,31 @@ class Criterion:
     dtype: str
     between: str | None
     detached: bool
+    grad: bool
     where: Location | None
+    called: Location | None
     module: nn.Module | None = None
+
+
+@dataclass(eq=False)
+class Model:
+    """A model that the loop calls, and what happened to it."""
+
+    root: nn.Module
+    initial: dict[str, Tensor]  # parameters and buffers before the first call
+    call: tuple[list[Any], Any, list[int]] | None = (
+        None  # leaves of the arguments, their tree, which leaves are the batch
+    )
+    criterion: Criterion | None = None
+    losses: list[Tensor] = field(default_factory=list)
+    criterion_losses: list[Tensor] = field(default_factory=list)
+    backwards: int = 0
+    detached: int = 0
+    detached_at: Location | None = None
+    norms: list[Tensor] = field(default_factory=list)
+    zero_shares: list[Tensor] = field(default_factory=list)
+    reached: set[str] = field(default_factory=set)
+    precision: str = "float32"
 
 
 @dataclass
@@ -79,7 +103,8 @@ class Optim:
     steps: int = 0
     empty: int = 0
     uncleared: int = 0
-    rates: list[float] = field(default_factory=list)
+    first: list[float] = field(default_factory=list)  # learning rates of the groups at the first step
+    rates: list[float] = field(default_factory=list)  # of the first group at every step
     with_gradient: set[int] = field(default_factory=set)
     witness: tuple[Tensor, Tensor] | None = None  # a parameter, and the gradient that the last step used
     carried: int | None = None  # backward passes since that step that found it still there; None once it was cleared
@@ -96,14 +121,7 @@ class Recorder:
         self.loaders: dict[int, Loader] = {}
         self.optims: dict[int, Optim] = {}
         self.forwards: list[Forward] = []
-        self.initial: dict[nn.Module, dict[str, Tensor]] = {}
-        self.call: dict[nn.Module, tuple[list[Any], Any, list[int]]] = {}
-        self.criterion: Criterion | None = None
-        self.losses: list[Tensor] = []
-        self.criterion_losses: list[Tensor] = []
-        self.norms: list[Tensor] = []
-        self.zero_shares: list[Tensor] = []
-        self.reached: dict[nn.Module, set[str]] = {}
+        self.models: dict[nn.Module, Model] = {}
         self.clips: list[tuple[float, Tensor, Location | None]] = []
         self.schedule: dict[str, Any] | None = None
         self.metric: dict[str, Any] | None = None
@@ -111,13 +129,13 @@ class Recorder:
         self.clear_location: Location | None = None
         self.target_path: tuple[Any, ...] | None = None
         self.problems: list[str] = []
-        self.backwards = self.detached = 0
-        self.precision = "float32"
+        self.backwards = 0
         self.scaler: Any = None
         self.loader: Loader | None = None  # that the last batch came from
         self.batch: Any = None
         self.gradients = "none"  # then "new" after a backward pass, "used" after a step, "lost" if cleared before one
         self._outer: nn.Module | None = None
+        self._model: Model | None = None  # that the last backward pass was for
         self._outputs: list[Tensor] = []
         self._inner: tuple[Tensor, Tensor] | None = None
         self._since: list[Forward] = []
@@ -144,20 +162,21 @@ class Recorder:
         if self._outer is None and not self._in_backward:  # a checkpointed module runs again in the backward pass
             self._outer, self._inner = module, None
             root = tensors.unwrapped(module)
-            if root in self.initial:
+            if root in self.models:
                 self.check_limit()
             elif next(root.parameters(), None) is not None:
-                self.initial[root] = {name: value.detach().clone() for name, value in _state(root).items()}
+                state = [*root.named_parameters(), *root.named_buffers()]
+                self.models[root] = Model(root, {name: value.detach().clone() for name, value in state})
 
     def forward_ends(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         if module is not self._outer:
             return
         self._outer = None
         root = tensors.unwrapped(module)
-        if root in self.initial:
+        if root in self.models:
             self._model_called(root, args, kwargs, output)
-        elif self.criterion is not None and isinstance(output, Tensor) and output.dim() == 0 and len(args) >= 2:
-            self._loss_module_called(module, args, output)
+        elif self._since and isinstance(output, Tensor) and output.dim() == 0 and len(args) >= 2:
+            self._loss_module_called(module)
 
     def _model_called(self, root: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         logits = tensors.logits_of(output)
@@ -176,15 +195,16 @@ class Recorder:
         slots = [
             i for i, leaf in enumerate(flat) if isinstance(leaf, Tensor) and leaf.dim() and len(leaf) == len(logits)
         ]
-        if root not in self.call:
-            self.call[root] = ([None if i in slots else leaf for i, leaf in enumerate(flat)], spec, slots)
+        model = self.models[root]
+        if model.call is None:
+            model.call = ([None if i in slots else leaf for i, leaf in enumerate(flat)], spec, slots)
         call.connected = any(flat[i].requires_grad and flat[i].grad_fn is not None for i in slots)
         self._store(call, [flat[i] for i in slots], logits)
         device = logits.device.type
         if torch.is_autocast_enabled(device):
-            self.precision = str(torch.get_autocast_dtype(device)).removeprefix("torch.")
+            model.precision = str(torch.get_autocast_dtype(device)).removeprefix("torch.")
         elif grad and logits.dtype in (torch.float16, torch.bfloat16):
-            self.precision = str(logits.dtype).removeprefix("torch.")
+            model.precision = str(logits.dtype).removeprefix("torch.")
         if grad:
             self._read_accuracy()
         else:
@@ -203,12 +223,11 @@ class Recorder:
             return
         stored[0], stored[1] = stored[0] + len(logits), stored[1] + nbytes
         call.inputs = [tensor.detach().clone() for tensor in inputs]
-        call.target = self._target_of_batch()
+        call.batch = self.batch if self.loader is not None else None
 
-    def _target_of_batch(self) -> Tensor | None:
-        if self.target_path is None or self.loader is None:
-            return None
-        return dict(tensors.leaves(self.batch)).get(self.target_path)
+    def target_of(self, batch: Any) -> Tensor | None:
+        """The entry of a loader's batch that reaches the criterion, once that is known."""
+        return dict(tensors.leaves(batch)).get(self.target_path) if self.target_path is not None else None
 
     # --- the criterion -----------------------------------------------------------------------------------------------
 
@@ -217,27 +236,27 @@ class Recorder:
         target = args[1] if len(args) > 1 else kwargs.get("target")
         if not (isinstance(given, Tensor) and isinstance(target, Tensor) and isinstance(result, Tensor)):
             return
-        inside = self._outer is not None and tensors.unwrapped(self._outer) in self.initial
+        inside = self._outer is not None and tensors.unwrapped(self._outer) in self.models
         if inside:
             self._inner = (given, target)
-            found: tuple[str | None, bool] = (None, True)
-        elif not self._since:
-            return
-        else:
+        elif self._since:
             self._take_target(target)
-            found = (None, True)
-        if torch.is_grad_enabled() or self.criterion is None:
-            if result.dim() == 0:
-                self._loss.append(result.detach())
-                self.criterion_losses = (self.criterion_losses + [result.detach()])[:MAX_LOSSES]
-            if self.criterion is None:
-                if not inside:
-                    found = tensors.between(given, self._outputs)
-                rest, named = args[2:], {k: v for k, v in kwargs.items() if k not in ("input", "target")}
-                self.criterion = Criterion(
-                    name, function, rest, named, list(given.shape), list(target.shape), str(target.dtype)[6:],
-                    found[0], torch.is_grad_enabled() and not found[1], here(),
-                )  # fmt: skip
+        else:
+            return
+        model = self.models[tensors.unwrapped(self._outer) if inside else self._since[-1].root]
+        grad = torch.is_grad_enabled()
+        if grad and result.dim() == 0:
+            self._loss.append(result.detach())
+            model.criterion_losses = (model.criterion_losses + [result.detach()])[:MAX_LOSSES]
+        if model.criterion is None or (grad and not model.criterion.grad):
+            applied, connected = (None, True) if inside else tensors.between(given, self._outputs)
+            detached = grad and not connected and any(p.requires_grad for p in model.root.parameters())
+            named = {key: value for key, value in kwargs.items() if key not in ("input", "target")}
+            shapes = (list(given.shape), list(target.shape), str(target.dtype).removeprefix("torch."))
+            where = (made(given) if detached else None) or here()
+            model.criterion = Criterion(
+                name, function, args[2:], named, *shapes, applied, detached, grad, where, here()
+            )
 
     def _take_target(self, target: Tensor) -> None:
         call = self._since[-1]
@@ -251,11 +270,12 @@ class Recorder:
             if len(order) < 8:
                 order.append(target.detach().flatten()[:64].clone())
 
-    def _loss_module_called(self, module: nn.Module, args: Any, output: Tensor) -> None:
+    def _loss_module_called(self, module: nn.Module) -> None:
         """A loss as a module: what its function recorded gets the module's class and arguments."""
-        if self.criterion.module is None and isinstance(args[0], Tensor) and self.criterion.where == here():
-            self.criterion.module = module
-            self.criterion.name = f"{type(module).__module__}.{type(module).__qualname__}"
+        criterion = self.models[self._since[-1].root].criterion
+        if criterion is not None and criterion.module is None and criterion.called == here():
+            criterion.module = module
+            criterion.name = f"{type(module).__module__}.{type(module).__qualname__}"
 
     # --- gradients and steps -----------------------------------------------------------------------------------------
 
@@ -274,41 +294,48 @@ class Recorder:
                 gradient = parameter.grad
                 optim.carried = optim.carried + 1 if gradient is used and bool(gradient.any()) else None
         self.backwards += 1
-        if isinstance(root, Tensor):
-            if self.backwards in LOOK_AT and self.initial:
-                parameters = [parameter for model in self.initial for parameter in model.parameters()]
-                self.detached += not tensors.reaches(root, parameters)
-            if len(self.losses) < MAX_LOSSES:
-                scale = self.scaler.get_scale() if self.scaler is not None else 1.0
-                self.losses.append(self._loss[0] if len(self._loss) == 1 else root.detach().float().mean() / scale)
         since = [call for call in self._since if call.grad] or self._since[-1:]
         for call in since:
             call.backward = call.backward or call.loader is since[-1].loader
+        if since and isinstance(root, Tensor):
+            self._model_of_loss(self.models[since[-1].root], root)
         self._since, self._loss = [], []
         return True
+
+    def _model_of_loss(self, model: Model, root: Tensor) -> None:
+        self._model = model
+        model.backwards += 1
+        if model.backwards in LOOK_AT and not tensors.reaches(root, (p for m in self.models for p in m.parameters())):
+            model.detached += 1
+            model.detached_at = model.detached_at or made(root)
+        if len(model.losses) < MAX_LOSSES:
+            alone = self._loss[0] if len(self._loss) == 1 else None
+            model.losses.append(root.detach().float().mean() / self._scale() if alone is None else alone)
+
+    def _scale(self) -> float:
+        return self.scaler.get_scale() if self.scaler is not None else 1.0
 
     @torch.no_grad()
     def backward_ends(self) -> None:
         self.gradients, self._in_backward = "new", False
-        if self.backwards not in LOOK_AT:
+        model = self._model
+        if model is None or model.backwards not in LOOK_AT:
             return
-        model = next((call.root for call in reversed(self.forwards) if call.backward), None)
-        if model is None:
-            return
-        gradients = {name: p.grad for name, p in model.named_parameters() if p.requires_grad and p.grad is not None}
-        self.reached.setdefault(model, set()).update(gradients)
+        named = model.root.named_parameters()
+        gradients = {name: p.grad for name, p in named if p.requires_grad and p.grad is not None}
+        model.reached.update(gradients)
         dense = [gradient for gradient in gradients.values() if not gradient.is_sparse]
         if dense:
-            scale = self.scaler.get_scale() if self.scaler is not None else 1.0
-            self.norms.append(total_norm(dense) / scale)
+            model.norms.append(total_norm(dense) / self._scale())
             zeros = sum((gradient == 0).sum() for gradient in dense)
-            self.zero_shares.append(zeros / sum(gradient.numel() for gradient in dense))
+            model.zero_shares.append(zeros / sum(gradient.numel() for gradient in dense))
 
     @torch.no_grad()
     def step_begins(self, optimizer: Any) -> None:
         self._place("step")
         self._in_backward = False
         optim = self.optims.setdefault(id(optimizer), Optim(optimizer))
+        optim.first = optim.first or [float(group["lr"]) for group in optimizer.param_groups]
         if len(optim.rates) < 10_000:
             optim.rates.append(float(optimizer.param_groups[0]["lr"]))
         parameters = optim.parameters()
@@ -362,7 +389,7 @@ class Recorder:
         if self._frame is None or part != self._part:
             self._answers, self._part = [], part
         self._frame = users_frame()
-        target = self._target_of_batch()
+        target = self.target_of(self.batch)
         if target is not None and logits.numel() <= 10**6:
             self._answers.append((logits.detach(), target))
 
@@ -384,6 +411,10 @@ class Recorder:
     def finish(self) -> None:
         """To be called when the loop is over, before anything is read."""
         self._read_accuracy()
+        for call in self.forwards:
+            if call.inputs is not None and call.target is None:
+                call.target = self.target_of(call.batch)
+            call.batch = None
         self._frame = self._outer = self.batch = None
         self._outputs, self._since = [], []
 
@@ -394,12 +425,10 @@ def total_norm(gradients: list[Tensor]) -> Tensor:
     return torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(g.float()).to(device) for g in gradients]))
 
 
-def _state(module: nn.Module) -> dict[str, Tensor]:
-    return {**dict(module.named_parameters()), **dict(module.named_buffers())}
-
-
 def _same(leaf: Tensor, target: Tensor) -> bool:
     """Whether a tensor of the batch is what reached the criterion, perhaps reshaped, converted or moved."""
+    if target.dim() == 2 and target.shape[1] > 1 and leaf.dim() == 1 and not leaf.is_floating_point():
+        target = target.argmax(1)  # made one-hot by the loop
     if leaf.numel() != target.numel():
         return False
     return leaf is target or torch.equal(leaf.flatten().double().cpu(), target.flatten().double().cpu())

@@ -57,10 +57,20 @@ def of_error(error: BaseException) -> Location | None:
     return found
 
 
-def assigned(code: Any, name: str) -> Location | None:
-    """Where a function, or a script at its top level, last assigns a variable."""
+def assigned(code: Any, name: str, before: int | None = None) -> Location | None:
+    """Where a function, or a script at its top level, last assigns a variable (ahead of a line)."""
     stores = [
         step.offset for step in dis.get_instructions(code) if step.opname.startswith("STORE") and step.argval == name
     ]
-    lines = [line for start, end, line in code.co_lines() for offset in stores if start <= offset < end and line]
+    lines = [line for start, end, line in code.co_lines() if line for offset in stores if start <= offset < end]
+    lines = [line for line in lines if before is None or line <= before]
     return at(code.co_filename, max(lines)) if lines else None
+
+
+def made(value: Any) -> Location | None:
+    """Where the user's running function assigned the variable that holds this object."""
+    frame = users_frame()
+    if frame is None:
+        return None
+    name = next((name for name, held in list(frame.f_locals.items()) if held is value), None)
+    return None if name is None else assigned(frame.f_code, name, frame.f_lineno)
