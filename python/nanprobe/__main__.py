@@ -99,7 +99,7 @@ def _capture_script(options: Any, folder: Path) -> tuple[bool, list[str]]:
         raise ValueError(f"`{options.script}` ran no training: no model with parameters was called. Give the script that "
                          "trains, with its arguments; a long preparation needs a higher --seconds")  # fmt: skip
     watching.capture(folder)
-    return crashed, recorder.problems
+    return crashed, recorder.notes + recorder.problems
 
 
 def _show(error: BaseException) -> None:

@@ -79,6 +79,7 @@ def record(model: nn.Module, train_loader: Any, loss_fn: Any, val_loader: Any) -
                 first = loader is train_loader and held == 0
                 if not isinstance(loader, torch.utils.data.DataLoader):
                     recorder.drew(loader, batch)
+                    recorder.loader.passes = 1
                 if first:
                     _first_call(recorder, copy, inputs, target, loss_fn)
                 else:

@@ -28,7 +28,7 @@ class Scene:
         followed = any(call.backward for call in calls)
         first = next((call.loader for call in calls if call.grad), None)
         training = [call for call in calls if (call.backward if followed else call.grad and call.loader is first)]
-        seen = Counter(call.root for call in training if call.target is not None) or Counter(c.root for c in training)
+        seen = Counter(call.root for call in training if call.scored) or Counter(c.root for c in training)
         best = max(seen, key=lambda root: (seen[root], sum(p.numel() for p in root.parameters())), default=None)
         self.model = unwrapped(model) if model is not None else best
         self.training = [call for call in training if call.root is self.model]

@@ -79,7 +79,7 @@ def _optimizer(scene: Scene, train: dict[str, Any]) -> dict[str, float]:
     if train["optimizer"] is None:
         train["optimizer"] = "sgd" if isinstance(first.optimizer, (optim.LBFGS, optim.ASGD)) else "adam"
         kind = type(first.optimizer).__name__
-        scene.recorder.problems.append(f"the experiments train by {train['optimizer']} in place of {kind}")
+        scene.recorder.notes.append(f"the experiments train by {train['optimizer']} in place of {kind}")
     names, rates, held = scene.names(), {}, []
     for holder in scene.holders:
         now = [float(group["lr"]) for group in holder.optimizer.param_groups]

@@ -40,7 +40,8 @@ class Forward:
     target: Tensor | None = None
     batch: Any = None  # as the loader gave it, where the target is still to be found in it
     backward: bool = False
-    connected: bool = False
+    connected: bool = False  # its inputs come out of another module that trains
+    scored: bool = False  # its output reached a criterion
 
 
 @dataclass
@@ -58,7 +59,7 @@ class Criterion:
     detached: bool
     grad: bool
     where: Location | None
-    called: Location | None
+    outer: nn.Module | None  # the module that was running when it was called
     module: nn.Module | None = None
 
 
@@ -128,7 +129,8 @@ class Recorder:
         self.places: dict[str, Location | None] = {}
         self.clear_location: Location | None = None
         self.target_path: tuple[Any, ...] | None = None
-        self.problems: list[str] = []
+        self.problems: list[str] = []  # what could not be recorded
+        self.notes: list[str] = []  # what a reader of the report should know
         self.backwards = 0
         self.scaler: Any = None
         self.loader: Loader | None = None  # that the last batch came from
@@ -212,6 +214,7 @@ class Recorder:
         self.forwards.append(call)
         self._since.append(call)
         if self._inner is not None:
+            call.scored = True
             call.target = self._inner[1].detach().clone() if call.inputs is not None else None
 
     def _store(self, call: Forward, inputs: list[Tensor], logits: Tensor) -> None:
@@ -255,11 +258,12 @@ class Recorder:
             shapes = (list(given.shape), list(target.shape), str(target.dtype).removeprefix("torch."))
             where = (made(given) if detached else None) or here()
             model.criterion = Criterion(
-                name, function, args[2:], named, *shapes, applied, detached, grad, where, here()
+                name, function, args[2:], named, *shapes, applied, detached, grad, where, self._outer
             )
 
     def _take_target(self, target: Tensor) -> None:
         call = self._since[-1]
+        call.scored = True
         batch = dict(tensors.leaves(self.batch)) if self.loader is not None else {}
         if self.target_path is None:
             self.target_path = next((path for path, leaf in batch.items() if _same(leaf, target)), None)
@@ -273,8 +277,8 @@ class Recorder:
     def _loss_module_called(self, module: nn.Module) -> None:
         """A loss as a module: what its function recorded gets the module's class and arguments."""
         criterion = self.models[self._since[-1].root].criterion
-        if criterion is not None and criterion.module is None and criterion.called == here():
-            criterion.module = module
+        if criterion is not None and criterion.module is None and criterion.outer is module:
+            criterion.module, criterion.where = module, criterion.where if criterion.detached else here()
             criterion.name = f"{type(module).__module__}.{type(module).__qualname__}"
 
     # --- gradients and steps -----------------------------------------------------------------------------------------

@@ -39,7 +39,7 @@ class Watch:
         """The report on what was seen so far. Raises EngineError where the engine is missing or fails."""
         with tempfile.TemporaryDirectory(prefix="nanprobe-") as folder:
             self.capture(folder, metric=metric)
-            return run_engine(Path(folder), options, self.recorder.problems)
+            return run_engine(Path(folder), options, self.recorder.notes + self.recorder.problems)
 
     @property
     def report(self) -> Report:
