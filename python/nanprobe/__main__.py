@@ -1,0 +1,135 @@
+"""python -m nanprobe [options] train.py [its arguments]: runs a script, watches its training, and diagnoses it."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib.util
+import io
+import os
+import runpy
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+from typing import Any
+
+import nanprobe
+
+from ._record import Enough, Recorder
+from ._where import is_users
+from .report import EngineError, Report, run_engine
+
+USAGE = 2  # as the engine's exit codes: 0 clean, 1 a finding, 2 wrong usage or a script that crashed, 3 too little seen
+
+
+def main(argv: list[str]) -> int:
+    """Runs the command line; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m nanprobe", description=__doc__)
+    parser.add_argument("script", nargs="?", help="the training script; what follows are its own arguments")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    parser.add_argument("--factory", metavar="FILE:FUNCTION", help="a function that returns (model, train_loader, loss_fn, "
+                        "optimizer[, val_loader]), or a dictionary of these, in place of a script")  # fmt: skip
+    parser.add_argument("--full", action="store_true", help="let the script run to its end")
+    parser.add_argument("--steps", type=int, default=200, help="stop it after so many optimizer steps [default: 200]")
+    parser.add_argument("--seconds", type=float, default=60, help="stop it after so many seconds [default: 60]")
+    parser.add_argument("--capture", metavar="DIR", help="only write what was recorded to DIR; nothing is judged")
+    parser.add_argument(
+        "--format", choices=("table", "json"), default="table", help="form of the report [default: table]"
+    )
+    parser.add_argument("--budget", help="time for the experiments, such as 60s [default: 2m]")
+    parser.add_argument("--quick", action="store_true", help="30 seconds of experiments")
+    options = parser.parse_args(argv)
+    if bool(options.script) == bool(options.factory):
+        parser.error("give a script, or a factory with --factory FILE:FUNCTION")
+    target = options.factory.rpartition(":")[0] if options.factory else options.script
+    if not Path(target).is_file():
+        parser.error(f"there is no file `{target}`")
+    given = {"budget": options.budget, "quick": options.quick}
+    with contextlib.ExitStack() as stack:
+        folder = Path(options.capture or stack.enter_context(tempfile.TemporaryDirectory(prefix="nanprobe-")))
+        try:
+            if options.factory:
+                crashed, problems = False, _capture_factory(options.factory, folder)
+            else:
+                crashed, problems = _capture_script(options, folder)
+            if options.capture:
+                print(f"wrote {folder}", file=sys.stderr)
+                return USAGE if crashed else 0
+            report = run_engine(folder, {key: value for key, value in given.items() if value}, problems)
+        except (EngineError, ValueError) as error:
+            print(f"nanprobe: error: {error}", file=sys.stderr)
+            return USAGE
+    _print(report, options.format)
+    return USAGE if crashed else report.exit_code
+
+
+def _print(report: Report, form: str) -> None:
+    if form == "json":
+        print(report.to_json())
+    else:
+        print(report)
+
+
+def _capture_script(options: Any, folder: Path) -> tuple[bool, list[str]]:
+    """Runs the script and writes its capture; whether it crashed, and what could not be recorded."""
+    script = os.path.abspath(options.script)
+    recorder = Recorder() if options.full else Recorder(options.steps, options.seconds)
+    argv, path = sys.argv, sys.path[:]
+    sys.argv, sys.path[0:1] = [options.script, *options.arguments], [os.path.dirname(script), os.getcwd()]
+    crashed = False
+    watching = nanprobe.Watch(recorder=recorder)
+    # The script's own output is progress; standard output is the report's.
+    with contextlib.redirect_stdout(sys.stderr):
+        try:
+            with watching:
+                runpy.run_path(script, run_name="__main__")
+        except Enough:
+            pass
+        except SystemExit as end:
+            crashed = end.code not in (None, 0)
+        except KeyboardInterrupt:
+            print("nanprobe: stopped; diagnosing what was seen so far", file=sys.stderr)
+        except BaseException as error:
+            crashed = True
+            _show(error)
+        finally:
+            sys.argv, sys.path[:] = argv, path
+    if not recorder.forwards:
+        raise ValueError(f"`{options.script}` ran no training: no model with parameters was called. Give the script that "
+                         "trains, with its arguments; a long preparation needs a higher --seconds")  # fmt: skip
+    watching.capture(folder)
+    return crashed, recorder.notes + recorder.problems
+
+
+def _show(error: BaseException) -> None:
+    """The traceback as Python prints it for the script alone."""
+    trace = error.__traceback__
+    while trace is not None and not is_users(trace.tb_frame.f_code.co_filename):
+        trace = trace.tb_next
+    text = io.StringIO()
+    traceback.print_exception(type(error), error, trace, file=text)
+    print(text.getvalue(), end="", file=sys.stderr)
+
+
+def _capture_factory(given: str, folder: Path) -> list[str]:
+    file, _, name = given.rpartition(":")
+    sys.path.insert(0, os.path.dirname(os.path.abspath(file)))
+    spec = importlib.util.spec_from_file_location("nanprobe_factory", file)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["nanprobe_factory"] = module
+    with contextlib.redirect_stdout(sys.stderr):
+        spec.loader.exec_module(module)
+        if not callable(getattr(module, name, None)):
+            raise ValueError(f"`{file}` has no function `{name}`")
+        made = getattr(module, name)()
+        keys = ("model", "train_loader", "loss_fn", "optimizer", "val_loader")
+        objects = dict(made) if isinstance(made, dict) else dict(zip(keys, made, strict=False))
+        if unknown := set(objects) - {*keys, "metric", "scheduler"}:
+            raise ValueError(f"`{name}` returned {', '.join(sorted(unknown))}; known are {', '.join(keys)}")
+        nanprobe.capture(**objects, folder=folder)
+    return []
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

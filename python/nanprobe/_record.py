@@ -1,0 +1,438 @@
+"""What is remembered of a training loop while it runs. The events come from `_hooks`; nothing here changes a value."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils import _pytree
+
+from . import _tensors as tensors
+from ._where import Location, assigned, here, made, users_frame
+
+# Gradients and parameters are looked at after these backward passes only: the rest of the loop stays as fast as it was.
+LOOK_AT = frozenset({1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000})
+MAX_SAMPLES, MAX_BYTES, MAX_LOSSES = 1500, 120 * 2**20, 1000
+
+# The last part of a variable's name that holds an accuracy, such as `val_acc`.
+_ACCURACY = re.compile(r"^(?:val|valid|validation|test|eval|dev)?_?(?:acc|accuracy)$", re.IGNORECASE)
+
+
+class Enough(BaseException):
+    """Ends a watched script once enough was seen. Not an Exception, so that a script's own handlers let it through."""
+
+
+@dataclass(eq=False)
+class Forward:
+    """One call of a model by the loop."""
+
+    root: nn.Module
+    loader: Any
+    grad: bool
+    training: bool
+    where: Location | None
+    first_pass: bool = True
+    inputs: list[Tensor] | None = None
+    target: Tensor | None = None
+    batch: Any = None  # as the loader gave it, where the target is still to be found in it
+    backward: bool = False
+    connected: bool = False  # its inputs come out of another module that trains
+    scored: bool = False  # its output reached a criterion
+
+
+@dataclass
+class Criterion:
+    """A call of a loss during training."""
+
+    name: str
+    function: Any
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    outputs: list[int]
+    targets: list[int]
+    dtype: str
+    between: str | None
+    detached: bool
+    grad: bool
+    where: Location | None
+    outer: nn.Module | None  # the module that was running when it was called
+    module: nn.Module | None = None
+
+
+@dataclass(eq=False)
+class Model:
+    """A model that the loop calls, and what happened to it."""
+
+    root: nn.Module
+    initial: dict[str, Tensor]  # parameters and buffers before the first call
+    call: tuple[list[Any], Any, list[int]] | None = (
+        None  # leaves of the arguments, their tree, which leaves are the batch
+    )
+    criterion: Criterion | None = None
+    losses: list[Tensor] = field(default_factory=list)
+    criterion_losses: list[Tensor] = field(default_factory=list)
+    backwards: int = 0
+    detached: int = 0
+    detached_at: Location | None = None
+    norms: list[Tensor] = field(default_factory=list)
+    zero_shares: list[Tensor] = field(default_factory=list)
+    reached: set[str] = field(default_factory=set)
+    precision: str = "float32"
+
+
+@dataclass
+class Loader:
+    """A loader that was made or drawn from."""
+
+    loader: Any
+    where: Location | None = None
+    passes: int = 0
+    drawn: int = 0
+    order: dict[int, list[Tensor]] = field(default_factory=dict)
+
+
+@dataclass
+class Optim:
+    """An optimizer that was made or stepped."""
+
+    optimizer: torch.optim.Optimizer
+    where: Location | None = None
+    steps: int = 0
+    empty: int = 0
+    uncleared: int = 0
+    first: list[float] = field(default_factory=list)  # learning rates of the groups at the first step
+    rates: list[float] = field(default_factory=list)  # of the first group at every step
+    with_gradient: set[int] = field(default_factory=set)
+    witness: tuple[Tensor, Tensor] | None = None  # a parameter, and the gradient that the last step used
+    carried: int | None = None  # backward passes since that step that found it still there; None once it was cleared
+
+    def parameters(self) -> list[Tensor]:
+        return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+
+
+class Recorder:
+    """Everything seen so far."""
+
+    def __init__(self, max_steps: int | None = None, max_seconds: float | None = None) -> None:
+        self.max_steps, self.deadline = max_steps, time.monotonic() + max_seconds if max_seconds else None
+        self.loaders: dict[int, Loader] = {}
+        self.optims: dict[int, Optim] = {}
+        self.forwards: list[Forward] = []
+        self.models: dict[nn.Module, Model] = {}
+        self.clips: list[tuple[float, Tensor, Location | None]] = []
+        self.schedule: dict[str, Any] | None = None
+        self.metric: dict[str, Any] | None = None
+        self.places: dict[str, Location | None] = {}
+        self.clear_location: Location | None = None
+        self.target_path: tuple[Any, ...] | None = None
+        self.problems: list[str] = []  # what could not be recorded
+        self.notes: list[str] = []  # what a reader of the report should know
+        self.backwards = 0
+        self.scaler: Any = None
+        self.loader: Loader | None = None  # that the last batch came from
+        self.batch: Any = None
+        self.gradients = "none"  # then "new" after a backward pass, "used" after a step, "lost" if cleared before one
+        self._outer: nn.Module | None = None
+        self._model: Model | None = None  # that the last backward pass was for
+        self._outputs: list[Tensor] = []
+        self._inner: tuple[Tensor, Tensor] | None = None
+        self._since: list[Forward] = []
+        self._loss: list[Tensor] = []
+        self._stored: dict[Any, list[int]] = {}
+        self._frame: Any = None
+        self._part: Any = None
+        self._answers: list[tuple[Tensor, Tensor]] = []
+        self._in_backward = False
+
+    def _place(self, name: str) -> None:
+        if name not in self.places:
+            self.places[name] = here()
+
+    def check_limit(self) -> None:
+        steps = max((optim.steps for optim in self.optims.values()), default=0)
+        enough = steps or self.backwards or len(self.forwards)
+        if (self.max_steps and enough >= self.max_steps) or (self.deadline and time.monotonic() > self.deadline):
+            raise Enough
+
+    # --- the model ---------------------------------------------------------------------------------------------------
+
+    def forward_begins(self, module: nn.Module, _args: Any) -> None:
+        if self._outer is None and not self._in_backward:  # a checkpointed module runs again in the backward pass
+            self._outer, self._inner = module, None
+            root = tensors.unwrapped(module)
+            if root in self.models:
+                self.check_limit()
+            elif next(root.parameters(), None) is not None:
+                state = [*root.named_parameters(), *root.named_buffers()]
+                self.models[root] = Model(root, {name: value.detach().clone() for name, value in state})
+
+    def forward_ends(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+        if module is not self._outer:
+            return
+        self._outer = None
+        root = tensors.unwrapped(module)
+        if root in self.models:
+            self._model_called(root, args, kwargs, output)
+        elif self._since and isinstance(output, Tensor) and output.dim() == 0 and len(args) >= 2:
+            self._loss_module_called(module)
+
+    def _model_called(self, root: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+        logits = tensors.logits_of(output)
+        if logits is None:
+            return
+        grad = torch.is_grad_enabled()
+        call = Forward(root, self.loader, grad, root.training, here())
+        self._outputs = [leaf for _, leaf in tensors.leaves(output)] or [logits]
+        if not any(leaf is logits for leaf in self._outputs):
+            self._outputs.append(logits)
+        call.first_pass = self.loader is None or self.loader.passes <= 1
+        flat, spec = _pytree.tree_flatten((args, kwargs))
+        if self._inner is not None:  # the model computes its own loss: its targets are not an input
+            target = self._inner[1]
+            flat = [None if isinstance(leaf, Tensor) and _same(leaf, target) else leaf for leaf in flat]
+        slots = [
+            i for i, leaf in enumerate(flat) if isinstance(leaf, Tensor) and leaf.dim() and len(leaf) == len(logits)
+        ]
+        model = self.models[root]
+        if model.call is None:
+            model.call = ([None if i in slots else leaf for i, leaf in enumerate(flat)], spec, slots)
+        call.connected = any(flat[i].requires_grad and flat[i].grad_fn is not None for i in slots)
+        self._store(call, [flat[i] for i in slots], logits)
+        device = logits.device.type
+        if torch.is_autocast_enabled(device):
+            model.precision = str(torch.get_autocast_dtype(device)).removeprefix("torch.")
+        elif grad and logits.dtype in (torch.float16, torch.bfloat16):
+            model.precision = str(logits.dtype).removeprefix("torch.")
+        if grad:
+            self._read_accuracy()
+        else:
+            self._evaluated(logits)
+        self.forwards.append(call)
+        self._since.append(call)
+        if self._inner is not None:
+            call.scored = True
+            call.target = self._inner[1].detach().clone() if call.inputs is not None else None
+
+    def _store(self, call: Forward, inputs: list[Tensor], logits: Tensor) -> None:
+        """Keeps copies of the inputs of a loader's first pass, up to a limit for each kind of pass."""
+        key = (id(call.loader) if call.loader else call.root, call.grad)
+        stored = self._stored.setdefault(key, [0, 0])
+        nbytes = sum(tensor.nbytes for tensor in inputs)
+        if not inputs or stored[0] >= MAX_SAMPLES or stored[1] + nbytes > MAX_BYTES or not call.first_pass:
+            return
+        stored[0], stored[1] = stored[0] + len(logits), stored[1] + nbytes
+        call.inputs = [tensor.detach().clone() for tensor in inputs]
+        call.batch = self.batch if self.loader is not None else None
+
+    def target_of(self, batch: Any) -> Tensor | None:
+        """The entry of a loader's batch that reaches the criterion, once that is known."""
+        return dict(tensors.leaves(batch)).get(self.target_path) if self.target_path is not None else None
+
+    # --- the criterion -----------------------------------------------------------------------------------------------
+
+    def criterion_called(self, name: str, function: Any, args: Any, kwargs: Any, result: Any) -> None:
+        given = args[0] if args else kwargs.get("input")
+        target = args[1] if len(args) > 1 else kwargs.get("target")
+        if not (isinstance(given, Tensor) and isinstance(target, Tensor) and isinstance(result, Tensor)):
+            return
+        inside = self._outer is not None and tensors.unwrapped(self._outer) in self.models
+        if inside:
+            self._inner = (given, target)
+        elif self._since:
+            self._take_target(target)
+        else:
+            return
+        model = self.models[tensors.unwrapped(self._outer) if inside else self._since[-1].root]
+        grad = torch.is_grad_enabled()
+        if grad and result.dim() == 0:
+            self._loss.append(result.detach())
+            model.criterion_losses = (model.criterion_losses + [result.detach()])[:MAX_LOSSES]
+        if model.criterion is None or (grad and not model.criterion.grad):
+            applied, connected = (None, True) if inside else tensors.between(given, self._outputs)
+            detached = grad and not connected and any(p.requires_grad for p in model.root.parameters())
+            named = {key: value for key, value in kwargs.items() if key not in ("input", "target")}
+            shapes = (list(given.shape), list(target.shape), str(target.dtype).removeprefix("torch."))
+            where = (made(given) if detached else None) or here()
+            model.criterion = Criterion(
+                name, function, args[2:], named, *shapes, applied, detached, grad, where, self._outer
+            )
+
+    def _take_target(self, target: Tensor) -> None:
+        call = self._since[-1]
+        call.scored = True
+        batch = dict(tensors.leaves(self.batch)) if self.loader is not None else {}
+        if self.target_path is None:
+            self.target_path = next((path for path, leaf in batch.items() if _same(leaf, target)), None)
+        if call.inputs is not None and call.target is None:
+            call.target = target.detach().clone()
+        if self.loader is not None and call.grad and self.loader.passes in (1, 2):
+            order = self.loader.order.setdefault(self.loader.passes, [])
+            if len(order) < 8:
+                order.append(target.detach().flatten()[:64].clone())
+
+    def _loss_module_called(self, module: nn.Module) -> None:
+        """A loss as a module: what its function recorded gets the module's class and arguments."""
+        criterion = self.models[self._since[-1].root].criterion
+        if criterion is not None and criterion.module is None and criterion.outer is module:
+            criterion.module, criterion.where = module, criterion.where if criterion.detached else here()
+            criterion.name = f"{type(module).__module__}.{type(module).__qualname__}"
+
+    # --- gradients and steps -----------------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def backward_begins(self, root: Any) -> bool:
+        """Whether it is the loop's own backward pass, and not one inside another as checkpointing makes them."""
+        if self._in_backward:
+            return False
+        self.check_limit()
+        self._in_backward = True
+        self._place("loss")
+        root = root[0] if isinstance(root, (list, tuple)) and root else root
+        for optim in self.optims.values():
+            if optim.witness is not None and optim.carried is not None:
+                parameter, used = optim.witness
+                gradient = parameter.grad
+                optim.carried = optim.carried + 1 if gradient is used and bool(gradient.any()) else None
+        self.backwards += 1
+        since = [call for call in self._since if call.grad] or self._since[-1:]
+        for call in since:
+            call.backward = call.backward or call.loader is since[-1].loader
+        if since and isinstance(root, Tensor):
+            self._model_of_loss(self.models[since[-1].root], root)
+        self._since, self._loss = [], []
+        return True
+
+    def _model_of_loss(self, model: Model, root: Tensor) -> None:
+        self._model = model
+        model.backwards += 1
+        if model.backwards in LOOK_AT and not tensors.reaches(root, (p for m in self.models for p in m.parameters())):
+            model.detached += 1
+            model.detached_at = model.detached_at or made(root)
+        if len(model.losses) < MAX_LOSSES:
+            alone = self._loss[0] if len(self._loss) == 1 else None
+            model.losses.append(root.detach().float().mean() / self._scale() if alone is None else alone)
+
+    def _scale(self) -> float:
+        return self.scaler.get_scale() if self.scaler is not None else 1.0
+
+    @torch.no_grad()
+    def backward_ends(self) -> None:
+        self.gradients, self._in_backward = "new", False
+        model = self._model
+        if model is None or model.backwards not in LOOK_AT:
+            return
+        named = model.root.named_parameters()
+        gradients = {name: p.grad for name, p in named if p.requires_grad and p.grad is not None}
+        model.reached.update(gradients)
+        dense = [gradient for gradient in gradients.values() if not gradient.is_sparse]
+        if dense:
+            model.norms.append(total_norm(dense) / self._scale())
+            zeros = sum((gradient == 0).sum() for gradient in dense)
+            model.zero_shares.append(zeros / sum(gradient.numel() for gradient in dense))
+
+    @torch.no_grad()
+    def step_begins(self, optimizer: Any) -> None:
+        self._place("step")
+        self._in_backward = False
+        optim = self.optims.setdefault(id(optimizer), Optim(optimizer))
+        optim.first = optim.first or [float(group["lr"]) for group in optimizer.param_groups]
+        if len(optim.rates) < 10_000:
+            optim.rates.append(float(optimizer.param_groups[0]["lr"]))
+        parameters = optim.parameters()
+        if optim.steps < 3:
+            optim.with_gradient.update(id(parameter) for parameter in parameters if parameter.grad is not None)
+        if self.gradients == "lost":
+            optim.empty += not any(p.grad is not None and bool(p.grad.any()) for p in parameters)
+
+    @torch.no_grad()
+    def step_ends(self, optimizer: Any) -> None:
+        optim = self.optims[id(optimizer)]
+        optim.steps += 1
+        optim.uncleared += optim.carried or 0
+        witness = optim.witness[0] if optim.witness is not None else None
+        if witness is None or witness.grad is None:
+            witness = min((p for p in optim.parameters() if p.grad is not None), key=Tensor.numel, default=None)
+        optim.witness = None if witness is None else (witness, witness.grad)
+        optim.carried = 0
+        self._since, self._loss = [], []
+        self.gradients = "lost" if self.gradients == "lost" else "used"
+        self.check_limit()
+
+    def cleared(self) -> None:
+        if self.gradients == "new":
+            self.gradients = "lost"
+            self.clear_location = here()
+
+    @torch.no_grad()
+    def clipped(self, limit: float, norm: Tensor) -> None:
+        if len(self.clips) < MAX_LOSSES:
+            self.clips.append((limit, norm, here() if not self.clips else self.clips[0][2]))
+
+    def scheduled(self, scheduler: Any, before: float) -> None:
+        after = float(scheduler.optimizer.param_groups[0]["lr"])
+        if self.schedule is None:
+            name = f"{type(scheduler).__module__}.{type(scheduler).__qualname__}"
+            self.schedule = {"class": name, "first": before, "last": after, "changes": 0, "location": here()}
+        self.schedule["last"] = after
+        self.schedule["changes"] += after != before
+
+    # --- data --------------------------------------------------------------------------------------------------------
+
+    def drew(self, loader: Any, batch: Any) -> None:
+        self.loader = self.loaders.setdefault(id(loader), Loader(loader))
+        self.loader.drawn += 1
+        self.batch = batch
+
+    def _evaluated(self, logits: Tensor) -> None:
+        """Remembers the frame that evaluates the model, and what the model answers there."""
+        part = (id(self.loader), self.loader.passes if self.loader else 0)
+        if self._frame is None or part != self._part:
+            self._answers, self._part = [], part
+        self._frame = users_frame()
+        target = self.target_of(self.batch)
+        if target is not None and logits.numel() <= 10**6:
+            self._answers.append((logits.detach(), target))
+
+    def _read_accuracy(self) -> None:
+        """The accuracy that the loop computed in the frame that evaluated the model, once the evaluation is over."""
+        frame, self._frame = self._frame, None
+        if frame is None or not self._answers:
+            return
+        for name, value in list(frame.f_locals.items()):
+            if _ACCURACY.match(name) and not isinstance(value, bool):
+                value = value.item() if isinstance(value, Tensor) and value.numel() == 1 else value
+                if isinstance(value, (int, float)):
+                    self.metric = {
+                        "value": float(value),
+                        "answers": self._answers,
+                        "location": assigned(frame.f_code, name),
+                    }
+
+    def finish(self) -> None:
+        """To be called when the loop is over, before anything is read."""
+        self._read_accuracy()
+        for call in self.forwards:
+            if call.inputs is not None and call.target is None:
+                call.target = self.target_of(call.batch)
+            call.batch = None
+        self._frame = self._outer = self.batch = None
+        self._outputs, self._since = [], []
+
+
+def total_norm(gradients: list[Tensor]) -> Tensor:
+    """The norm of all gradients together."""
+    device = gradients[0].device
+    return torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(g.float()).to(device) for g in gradients]))
+
+
+def _same(leaf: Tensor, target: Tensor) -> bool:
+    """Whether a tensor of the batch is what reached the criterion, perhaps reshaped, converted or moved."""
+    if target.dim() == 2 and target.shape[1] > 1 and leaf.dim() == 1 and not leaf.is_floating_point():
+        target = target.argmax(1)  # made one-hot by the loop
+    if leaf.numel() != target.numel():
+        return False
+    return leaf is target or torch.equal(leaf.flatten().double().cpu(), target.flatten().double().cpu())

@@ -1,0 +1,114 @@
+"""The samples that the loop gave its model, in the form that the engine reads."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import Subset
+
+from ._record import Forward
+from ._tensors import storable
+
+MAX_TRAIN, MAX_HELD_OUT = 1500, 600
+
+
+@dataclass
+class Samples:
+    """inputs: each [N, ...]; targets [N] or [N, C]; the sizes of the batches."""
+
+    inputs: list[Tensor]
+    targets: Tensor
+    sizes: list[int]
+
+    def digests(self) -> list[int]:
+        """One number a sample; equal for equal inputs, whatever their labels."""
+        rows = [tensor.contiguous() for tensor in self.inputs]
+        return [hash(tuple(_bytes(tensor[i]) for tensor in rows)) for i in range(len(self.targets))]
+
+    def take(self, chosen: list[int], sizes: list[int]) -> Samples:
+        index = torch.tensor(chosen, dtype=torch.long)
+        return Samples([tensor[index] for tensor in self.inputs], self.targets[index], sizes)
+
+
+def gather(calls: Sequence[Forward], limit: int) -> Samples | None:
+    """Joins the batches of forward passes that have inputs and a target; None where there are none."""
+    found = [call for call in calls if call.inputs is not None and call.target is not None]
+    found = [call for call in found if call.target.dim() and len(call.target) == len(call.inputs[0])]
+    if not found:
+        return None
+    shapes = Counter(tuple(tensor.dim() for tensor in call.inputs) for call in found)
+    usual = shapes.most_common(1)[0][0]
+    found = [call for call in found if tuple(tensor.dim() for tensor in call.inputs) == usual]
+    inputs = [_join([call.inputs[i] for call in found]) for i in range(len(usual))]
+    targets = torch.cat([_same_rank(call.target, found[0].target).cpu() for call in found])
+    samples = Samples(inputs, targets, [len(call.target) for call in found])
+    return samples.take(list(range(min(limit, len(targets)))), samples.sizes)
+
+
+def without_repeats(samples: Samples, known: set[int], keep_known: bool) -> Samples:
+    """Each sample once; those in `known` only where `keep_known`. For loops that pass over the same tensors again and again."""
+    seen: set[int] = set() if keep_known else set(known)
+    chosen = []
+    for i, digest in enumerate(samples.digests()):
+        if digest not in seen:
+            seen.add(digest)
+            chosen.append(i)
+    return samples.take(chosen, samples.sizes)
+
+
+def like(targets: Tensor, model: Tensor) -> Tensor:
+    """Held-out targets in the form in which the training targets reached the criterion."""
+    if model.dim() == 2 and model.shape[1] > 1 and targets.dim() == 1:
+        return torch.nn.functional.one_hot(targets.long(), model.shape[1]).to(model.dtype)
+    if targets.numel() == len(targets):
+        targets = targets.reshape(len(targets), *model.shape[1:])
+    return targets.to(model.dtype)
+
+
+def moments(tensor: Tensor) -> dict[str, Any]:
+    """Shape of a sample, dtype, and moments over all values."""
+    values = tensor.double()
+    found = (
+        [values.mean(), values.std(unbiased=False), values.min(), values.max()] if tensor.numel() else [math.nan] * 4
+    )
+    return {"shape": list(tensor.shape[1:]), "dtype": str(tensor.dtype).removeprefix("torch."),
+            **dict(zip(("mean", "std", "min", "max"), map(float, found), strict=True))}  # fmt: skip
+
+
+def overlap(train: Any, held_out: Any) -> float:
+    """Share of a held-out data set's samples that the training set holds too, where both are parts of one data set."""
+    (base, mine), (other, theirs) = _indices(train), _indices(held_out)
+    if base is not other or not theirs:
+        return 0.0
+    return len(set(mine) & set(theirs)) / len(set(theirs))
+
+
+def _indices(dataset: Any) -> tuple[Any, Sequence[int]]:
+    if isinstance(dataset, Subset):
+        base, inner = _indices(dataset.dataset)
+        return base, [inner[int(i)] for i in dataset.indices]
+    return dataset, range(len(dataset)) if hasattr(dataset, "__len__") else ()
+
+
+def _join(batches: list[Tensor]) -> Tensor:
+    """Batches one after the other; token ids padded with zeros to the longest."""
+    batches = [storable(batch.cpu()) for batch in batches]
+    if batches[0].dim() == 2 and not batches[0].is_floating_point():
+        longest = max(batch.shape[1] for batch in batches)
+        batches = [torch.nn.functional.pad(batch, (0, longest - batch.shape[1])) for batch in batches]
+    return torch.cat(batches)
+
+
+def _same_rank(targets: Tensor, first: Tensor) -> Tensor:
+    return targets if targets.dim() == first.dim() else targets.reshape(len(targets), *first.shape[1:])
+
+
+def _bytes(row: Tensor) -> bytes:
+    return ctypes.string_at(row.data_ptr(), row.nbytes)
