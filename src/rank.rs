@@ -2,7 +2,9 @@
 
 use std::cmp::Reverse;
 
-use nanprobe_checks::evidence::{ClassCounts, Job, Measurement, Memorise, ModuleSource, ON_REQUEST, PermutedLabels, Training, TrainingLoop};
+use nanprobe_checks::evidence::{
+    ClassCounts, Job, Measurement, Memorise, ModuleSource, ON_REQUEST, PermutedLabels, Training, TrainingLoop,
+};
 use nanprobe_checks::progress::{LEARNS, way};
 use nanprobe_checks::recipe::matches;
 use nanprobe_checks::{AnyCheck, Evidence, Judgement, Location, Outcome, Real, Severity};
@@ -106,7 +108,9 @@ fn verdict(judged: &Judged, evidence: &Evidence, outcome: &experiment::Outcome) 
             let why = |name: &&str| match evidence.failures.get(*name) {
                 Some(why) if why.starts_with(ON_REQUEST) => format!("{name} is measured {why}"),
                 Some(why) => format!("{name} could not be measured: {why}"),
-                None if *name == TrainingLoop::NAME => format!("{name} is measured {ON_REQUEST}by the Python package, from your own script"),
+                None if *name == TrainingLoop::NAME => {
+                    format!("{name} is measured {ON_REQUEST}by the Python package, from your own script")
+                }
                 None => format!("{name} was not measured"),
             };
             verdict.message = missing.iter().map(why).collect::<Vec<_>>().join("; ");

@@ -191,10 +191,12 @@ pub fn sound_loop() -> TrainingLoop {
         backwards: 40,
         steps: 40,
         uncleared: 0,
+        empty_steps: 0,
         losses: (0..40).map(|i| Real(0.69 - 0.01 * f64::from(i))).collect(),
         changed_share: Some(1.0.into()),
         loss_location: line(20),
         step_location: line(21),
+        clear_location: None,
         modes: Some(LoopModes {
             training_forwards: 40,
             training_in_eval: 0,

@@ -251,7 +251,7 @@ fn scale(measured: &mut Measured, measurement: &str, pointer: &str, factor: f64)
     set(measured, measurement, pointer, &json!(value * factor));
 }
 
-const FAULTS: [(&str, Fault); 27] = [
+const FAULTS: [(&str, Fault); 28] = [
     ("unshuffled-batches", |m, x| set(m, "batch-labels", "/dominance", &json!(0.57 + 0.43 * x))),
     ("class-imbalance", |m, x| set(m, "class-counts", "/classes/0/listed", &json!((6000.0 * 1000_f64.powf(x)) as u64))),
     ("unreadable-images", |m, x| set(m, "unreadable-files", "/failed", &json!((1200.0 * x) as u64))),
@@ -297,6 +297,7 @@ const FAULTS: [(&str, Fault); 27] = [
         set(m, "training-loop", "/optimizer/missing_values", &json!((7938.0 * x) as u64));
     }),
     ("missing-zero-grad", |m, x| set(m, "training-loop", "/uncleared", &json!((39.0 * x) as u64))),
+    ("gradients-cleared-before-step", |m, x| set(m, "training-loop", "/empty_steps", &json!((40.0 * x) as u64))),
     ("scheduler-kills-learning-rate", |m, x| scale(m, "training-loop", "/schedule/last", 1e-12_f64.powf(x))),
     ("train-validation-overlap", |m, x| set(m, "training-loop", "/validation/repeated", &json!((400.0 * x) as u64))),
     ("validation-prepared-differently", |m, x| {

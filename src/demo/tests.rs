@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -47,12 +47,19 @@ const IN_THE_LOOP: &str = "loop";
 
 #[test]
 fn every_check_of_the_loop_has_a_broken_script_and_its_mended_twin() {
-    let loops = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/loops");
-    for check in nanprobe_checks::checks().filter(|check| check.family() == IN_THE_LOOP) {
-        let [broken, mended] = ["broken.py", "mended.py"].map(|script| fs::read(loops.join(check.name()).join(script)).unwrap_or_default());
-        assert!(!broken.is_empty() && !mended.is_empty(), "fixtures/loops/{} lacks broken.py or mended.py", check.name());
-        assert!(broken != mended, "{}: the twin is not mended", check.name());
+    let folders = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/loops")).unwrap();
+    let mut found = BTreeSet::new();
+    for folder in folders.map(|entry| entry.unwrap().path()).filter(|path| path.join("broken.py").exists()) {
+        let [broken, mended] = ["broken.py", "mended.py"].map(|script| fs::read_to_string(folder.join(script)).unwrap_or_default());
+        // The first line is `# finds: CHECK at LINE`.
+        let name = broken.strip_prefix("# finds: ").and_then(|rest| rest.split(' ').next()).unwrap_or_default().to_owned();
+        assert!(nanprobe_checks::find(&name).is_some(), "{} finds `{name}`, which is no check", folder.display());
+        assert!(!mended.is_empty() && mended != broken, "{} has no mended twin", folder.display());
+        found.insert(name);
     }
+    let checks = nanprobe_checks::checks().filter(|check| check.family() == IN_THE_LOOP).map(AnyCheck::name);
+    let without: Vec<_> = checks.filter(|name| !found.contains(*name)).collect();
+    assert!(without.is_empty(), "no script in fixtures/loops finds {without:?}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::check::{Check, Maybe};
+use crate::check::{Check, Maybe, Needs};
 use crate::evidence::{Calibration, Job, Training, TrainingLoop};
 use crate::progress::{LEARNS, learns, way};
 use crate::recipe::Mode;
@@ -70,35 +70,25 @@ impl Check for TrainEvalMismatch {
     type Needs = (Job, Calibration, Maybe<Training>, Maybe<TrainingLoop>);
     type Limits = Limits;
 
-    fn judge(
-        (job, calibration, training, seen): (&Job, &Calibration, Option<&Training>, Option<&TrainingLoop>),
-        limits: &Limits,
-    ) -> Judgement {
-        let [training_line, evaluation_line] = seen.map(TrainingLoop::mode_lines).unwrap_or_default();
+    fn judge((job, calibration, training, seen): <Self::Needs as Needs>::Ref<'_>, limits: &Limits) -> Judgement {
         let noticed = calibration.batch_norms + calibration.dropouts > 0;
         let (kept, anew) = (calibration.kept.balanced_accuracy(), calibration.calibrated.balanced_accuracy());
         let accuracy = format!("{} held out as evaluated, {} with batch norm's statistics taken anew", percent(kept), percent(anew));
         let has = format!("{} batch norms and {} dropouts notice it", calibration.batch_norms, calibration.dropouts);
         let classes = calibration.kept.confusion.len().max(2);
-        let (strength, message, measured, fix, remedy, location) = if noticed && job.recipe.training_mode == Mode::Eval {
+        let (strength, message, measured, fix, remedy) = if noticed && job.recipe.training_mode == Mode::Eval {
             let message = "the model is trained in evaluation mode: batch norm does not normalise by the batch, dropout does nothing";
-            (1.0, message, has, "call `model.train()` before each training epoch".to_owned(), Remedy::SetModes, training_line)
+            (1.0, message, has, "call `model.train()` before each training epoch".to_owned(), Remedy::SetModes)
         } else if noticed && job.recipe.evaluation_mode == Mode::Train {
             let message = "the model is evaluated in training mode: its answers depend on what else is in the batch";
-            (
-                1.0,
-                message,
-                has,
-                "call `model.eval()` before evaluating, and `model.train()` after it".to_owned(),
-                Remedy::SetModes,
-                evaluation_line,
-            )
+            (1.0, message, has, "call `model.eval()` before evaluating, and `model.train()` after it".to_owned(), Remedy::SetModes)
         } else if anew - kept > limits.gap && way(anew, classes) >= LEARNS {
             let message = "the model has learned more than it shows: the statistics that batch norm kept do not fit its layers";
-            (between(anew - kept, limits.gap, 0.5), message, accuracy, advice(job, calibration), Remedy::CalibrateBatchNorm, None)
+            (between(anew - kept, limits.gap, 0.5), message, accuracy, advice(job, calibration), Remedy::CalibrateBatchNorm)
         } else {
             return Judgement::clear(if noticed { accuracy } else { "neither batch norm nor dropout: both modes are the same".to_owned() });
         };
+        let wrong = seen.filter(|_| remedy == Remedy::SetModes);
         Finding {
             severity: if learns(training) { Severity::Warning } else { Severity::Error },
             strength,
@@ -106,7 +96,7 @@ impl Check for TrainEvalMismatch {
             measured,
             fix,
             remedy: Some(remedy),
-            location,
+            location: wrong.and_then(|seen| seen.mode_line(job.recipe.training_mode)),
         }
         .into()
     }

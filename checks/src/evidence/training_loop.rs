@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::real::Real;
-use crate::recipe::Loss;
+use crate::recipe::{Loss, Mode};
 use crate::verdict::Location;
 
 /// What the user's own training loop does, recorded by the Python package while it ran; the engine never measures it.
@@ -23,6 +23,9 @@ pub struct TrainingLoop {
     pub steps: u64,
     /// Backward passes that added to gradients which an earlier step had already used.
     pub uncleared: u64,
+    /// Steps at which none of the optimizer's parameters had a gradient.
+    #[serde(default)]
+    pub empty_steps: u64,
     /// Loss at each backward pass, or at each call of the criterion where there is none; the first 1000 at most.
     pub losses: Vec<Real>,
     /// Share of the optimizer's trainable tensors that changed between the first and the last step, 0..1.
@@ -31,6 +34,9 @@ pub struct TrainingLoop {
     pub loss_location: Option<Location>,
     /// Where `optimizer.step()` is called.
     pub step_location: Option<Location>,
+    /// Where gradients are cleared; none where every step finds some.
+    #[serde(default)]
+    pub clear_location: Option<Location>,
     /// The modes the model ran in.
     pub modes: Option<LoopModes>,
     /// What the optimizer holds.
@@ -298,11 +304,10 @@ impl TrainingLoop {
         }
     }
 
-    /// Where the model is called for training, and for evaluation.
-    pub fn mode_lines(&self) -> [Option<Location>; 2] {
-        let modes = self.modes.as_ref();
-        let of = |place: fn(&LoopModes) -> Option<&Location>| known(modes.and_then(place));
-        [of(|modes| modes.training_location.as_ref()), of(|modes| modes.evaluation_location.as_ref())]
+    /// Where the model is called in the wrong mode: for training if that is done in evaluation mode, else for evaluation.
+    pub fn mode_line(&self, in_training: Mode) -> Option<Location> {
+        let modes = self.modes.as_ref()?;
+        known(if in_training == Mode::Eval { modes.training_location.as_ref() } else { modes.evaluation_location.as_ref() })
     }
 }
 
@@ -321,7 +326,7 @@ mod tests {
     fn a_part_that_is_unknown_may_be_left_out() {
         let text = r#"{"watched": false, "batches": 0, "forwards": 0, "backwards": 0, "steps": 0, "uncleared": 0, "losses": ["nan", 0.5]}"#;
         let given: TrainingLoop = serde_json::from_str(text).unwrap();
-        assert!(given.optimizer.is_none() && given.optimizer_line().is_none() && given.mode_lines() == [None, None]);
+        assert!(given.optimizer.is_none() && given.optimizer_line().is_none() && given.mode_line(Mode::Eval).is_none());
         assert!(given.losses[0].is_nan());
     }
 
@@ -332,7 +337,7 @@ mod tests {
             [seen.loader_line(), seen.optimizer_line(), seen.loss_line(), seen.step_line()],
             [line(9), line(12), line(20), line(21)]
         );
-        assert_eq!((seen.mode_lines(), seen.between_line()), ([line(18), line(30)], None));
+        assert_eq!([seen.mode_line(Mode::Eval), seen.mode_line(Mode::Train), seen.between_line()], [line(18), line(30), None]);
         seen.step_location = Some(Location::module(""));
         assert_eq!(seen.step_line(), line(12), "a place without a file is none");
         seen.criterion.as_mut().unwrap().between = Some("softmax".to_owned());

@@ -17,6 +17,7 @@ mod accuracy_computed_wrong;
 mod detached_loss;
 mod foreign_parameters_in_optimizer;
 mod gradient_clipping_too_tight;
+mod gradients_cleared_before_step;
 mod loss_shape_mismatch;
 mod missing_zero_grad;
 mod mixed_precision_underflow;
@@ -32,6 +33,7 @@ pub const CHECKS: &[&dyn AnyCheck] = &[
     &loss_shape_mismatch::LossShapeMismatch,
     &detached_loss::DetachedLoss,
     &no_backward::NoBackward,
+    &gradients_cleared_before_step::GradientsClearedBeforeStep,
     &mixed_precision_underflow::MixedPrecisionUnderflow,
     &gradient_clipping_too_tight::GradientClippingTooTight,
     &foreign_parameters_in_optimizer::ForeignParametersInOptimizer,
