@@ -59,17 +59,11 @@ class Hooks:
         """Puts all hooks in place; `remove` takes them away, the last one first."""
         r, told = self.recorder, self._told
         self.active = True
-        module, handles = nn.modules.module, []
-        handles.append(module.register_module_forward_pre_hook(lambda m, args: told(r.forward_begins, m, args)))
-        handles.append(
-            module.register_module_forward_hook(
-                lambda m, args, kwargs, out: told(r.forward_ends, m, args, kwargs, out),
-                with_kwargs=True,
-                always_call=True,
-            )
+        handles = (
+            nn.modules.module.register_module_forward_pre_hook(lambda module, _args: told(self._called, module)),
+            optimizers.register_optimizer_step_pre_hook(lambda o, _args, _kwargs: told(r.step_begins, o)),
+            optimizers.register_optimizer_step_post_hook(lambda o, _args, _kwargs: told(r.step_ends, o)),
         )
-        handles.append(optimizers.register_optimizer_step_pre_hook(lambda o, args, kwargs: told(r.step_begins, o)))
-        handles.append(optimizers.register_optimizer_step_post_hook(lambda o, args, kwargs: told(r.step_ends, o)))
         self._undo += [handle.remove for handle in handles]
 
         self._around(torch.autograd, "backward", lambda a, k: r.backward_begins(a[0] if a else k.get("tensors")),
@@ -91,6 +85,17 @@ class Hooks:
         self.active = False
         while self._undo:
             self._undo.pop()()
+
+    def _called(self, module: nn.Module) -> None:
+        """A module is called: of the outermost one the end is awaited too, by a hook that is gone when it comes."""
+        if not self.recorder.forward_begins(module):
+            return
+
+        def ended(called: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+            handle.remove()
+            self._told(self.recorder.forward_ends, called, args, kwargs, output)
+
+        handle = module.register_forward_hook(ended, with_kwargs=True, always_call=True)
 
     def _made_optimizer(self, optimizer: Optimizer) -> None:
         self.recorder.optims.setdefault(id(optimizer), Optim(optimizer, here()))

@@ -142,7 +142,7 @@ class Recorder:
         self._inner: tuple[Tensor, Tensor] | None = None
         self._since: list[Forward] = []
         self._loss: list[Tensor] = []
-        self._stored: dict[Any, list[int]] = {}
+        self._stored: dict[Any, tuple[list[Tensor], Any, int]] = {}
         self._frame: Any = None
         self._part: Any = None
         self._answers: list[tuple[Tensor, Tensor]] = []
@@ -160,15 +160,18 @@ class Recorder:
 
     # --- the model ---------------------------------------------------------------------------------------------------
 
-    def forward_begins(self, module: nn.Module, _args: Any) -> None:
-        if self._outer is None and not self._in_backward:  # a checkpointed module runs again in the backward pass
-            self._outer, self._inner = module, None
-            root = tensors.unwrapped(module)
-            if root in self.models:
-                self.check_limit()
-            elif next(root.parameters(), None) is not None:
-                state = [*root.named_parameters(), *root.named_buffers()]
-                self.models[root] = Model(root, {name: value.detach().clone() for name, value in state})
+    def forward_begins(self, module: nn.Module) -> bool:
+        """Whether it is an outermost call: one that the loop makes, not a module or a backward pass."""
+        if self._outer is not None or self._in_backward:  # a checkpointed module runs again in the backward pass
+            return False
+        root = tensors.unwrapped(module)
+        if root in self.models:
+            self.check_limit()
+        elif next(root.parameters(), None) is not None:
+            state = [*root.named_parameters(), *root.named_buffers()]
+            self.models[root] = Model(root, {name: value.detach().clone() for name, value in state})
+        self._outer, self._inner = module, None
+        return True
 
     def forward_ends(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         if module is not self._outer:
@@ -218,14 +221,28 @@ class Recorder:
             call.target = self._inner[1].detach().clone() if call.inputs is not None else None
 
     def _store(self, call: Forward, inputs: list[Tensor], logits: Tensor) -> None:
-        """Keeps copies of the inputs of a loader's first pass, up to a limit for each kind of pass."""
-        key = (id(call.loader) if call.loader else call.root, call.grad)
-        stored = self._stored.setdefault(key, [0, 0])
-        nbytes = sum(tensor.nbytes for tensor in inputs)
-        if not inputs or stored[0] >= MAX_SAMPLES or stored[1] + nbytes > MAX_BYTES or not call.first_pass:
+        """Keeps copies of the inputs of a loader's first pass, up to a limit for each kind of pass.
+
+        They go into one block of memory that is reserved at once: many small ones that stay would slow the loop's own
+        allocations down.
+        """
+        if not inputs or not call.first_pass:
             return
-        stored[0], stored[1] = stored[0] + len(logits), stored[1] + nbytes
-        call.inputs = [tensor.detach().clone() for tensor in inputs]
+        key, count = (id(call.loader) if call.loader else call.root, call.grad), len(logits)
+        forms = [(tensor.shape[1:], tensor.dtype, tensor.device) for tensor in inputs]
+        if self._stored.get(key, (None, forms, 0))[1] != forms:
+            key = (*key, str(forms))  # batches of another length
+        if key not in self._stored:
+            room = min(MAX_SAMPLES, MAX_BYTES // max(1, sum(tensor[:1].nbytes for tensor in inputs)))
+            blocks = [torch.empty((room, *shape), dtype=dtype, device=device) for shape, dtype, device in forms]
+            self._stored[key] = (blocks, forms, 0)
+        blocks, _, used = self._stored[key]
+        if used + count > len(blocks[0]):
+            return
+        self._stored[key] = (blocks, forms, used + count)
+        call.inputs = [block[used : used + count] for block in blocks]
+        for kept, tensor in zip(call.inputs, inputs, strict=True):
+            kept.copy_(tensor.detach())
         call.batch = self.batch if self.loader is not None else None
 
     def target_of(self, batch: Any) -> Tensor | None:
@@ -250,7 +267,8 @@ class Recorder:
         grad = torch.is_grad_enabled()
         if grad and result.dim() == 0:
             self._loss.append(result.detach())
-            model.criterion_losses = (model.criterion_losses + [result.detach()])[:MAX_LOSSES]
+            if len(model.criterion_losses) < MAX_LOSSES:
+                model.criterion_losses.append(result.detach())
         if model.criterion is None or (grad and not model.criterion.grad):
             applied, connected = (None, True) if inside else tensors.between(given, self._outputs)
             detached = grad and not connected and any(p.requires_grad for p in model.root.parameters())

@@ -28,8 +28,10 @@ class Watch:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._hooks.remove()
-        self.recorder.finish()
+        """Takes the hooks away; once is enough, twice does no harm."""
+        if self._hooks.active:
+            self._hooks.remove()
+            self.recorder.finish()
 
     def capture(self, folder: str | Path, *, metric: Any = None) -> dict[str, Any]:
         """Writes what the engine needs into `folder` and returns the recorded evidence."""

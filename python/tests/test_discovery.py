@@ -54,7 +54,13 @@ class Stream(IterableDataset):
 def test_a_stream_in_the_same_order_twice(tmp_path):
     model = net()
     with nanprobe.watch() as watching:
-        train(model, DataLoader(Stream(), batch_size=20), torch.optim.SGD(model.parameters(), 0.1), nn.CrossEntropyLoss(), 2)
+        train(
+            model,
+            DataLoader(Stream(), batch_size=20),
+            torch.optim.SGD(model.parameters(), 0.1),
+            nn.CrossEntropyLoss(),
+            2,
+        )
     value, tensors, toml = captured(watching, tmp_path)
     assert value["loader"]["reordered"] is False
     assert "shuffle = false" in toml
@@ -183,8 +189,8 @@ def test_a_criterion_of_ones_own_is_exported(tmp_path, loss_fn):
     with nanprobe.watch() as watching:
         train(model, loader(), torch.optim.Adam(model.parameters()), loss_fn)
     _, _, toml = captured(watching, tmp_path)
-    assert 'loss = "exported"' in toml
     if EXPORTS:
+        assert 'loss = "exported"' in toml
         logits, loss = torch.export.load(tmp_path / "model.pt2").module()(torch.randn(9, 6), torch.randint(0, 3, (9,)))
         assert logits.shape == (9, 3)
         assert loss.shape == ()
