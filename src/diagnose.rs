@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use nanprobe_checks::evidence::{EvidenceError, Job, Training};
-use nanprobe_checks::progress::{LEARNS, learns, way};
+use nanprobe_checks::progress::{learns, way};
 use nanprobe_checks::{AnyCheck, Evidence, Outcome, Remedy, Severity};
 
 use crate::config::{Gate, Settings};
@@ -22,9 +22,9 @@ const MEASURING: u32 = 6;
 const ROUNDS: usize = 2;
 /// Samples of which this much is known, on the way from guessing to perfect, are learned by heart. TheDeepChecker allows 5% errors.
 const KNOWN_BY_HEART: f64 = 0.9;
-/// The check of a rate at which a model hardly moves.
-const TOO_LOW: &str = "learning-rate-too-low";
-/// Steps that such a rate is given, in multiples of the probe's: 20 epochs of 1,000 samples instead of four.
+/// Checks of what may cost nothing but steps.
+const PATIENT: [&str; 2] = ["learning-rate-too-low", "class-imbalance"];
+/// Steps that such a job is given, in multiples of the probe's: 20 epochs of 1,000 samples instead of four.
 const LONGER: u32 = 5;
 
 /// Answers a job: a measuring process trains, this one judges, asks for experiments and ranks.
@@ -170,20 +170,17 @@ fn decide(
     (outcome, mended)
 }
 
-/// A rate that is low for a short probe may be right for a training of many epochs: where the job learns anyway, it is given more steps
-/// with every other fix, and a rate that catches up is no fault.
+/// What looks like a fault in a short probe may only need the many epochs of a whole training. Such a job is given more steps with
+/// every other fix, and what catches up is no fault.
 fn patience(bench: &mut Bench, training: &Training, outcome: &mut experiment::Outcome) {
-    let Some(step) = outcome.path.iter().find(|step| step.check == TOO_LOW).cloned() else { return };
-    let others: Vec<Remedy> = outcome.path.iter().filter(|step| step.check != TOO_LOW).map(|step| step.remedy.clone()).collect();
-    let before = outcome.decisions.iter().find(|d| d.check == TOO_LOW).and_then(|d| d.effect.as_ref()).map(|effect| effect.before.0);
-    let classes = training.runs.first().map_or(2, |run| run.held_out.confusion.len()).max(2);
-    if before.is_none_or(|before| way(before, classes) < LEARNS) {
-        return;
-    }
-    let Some(runs) = bench.trial(Exam::Longer(LONGER), &others, 0..training.runs.len()).filter(|runs| !runs.is_empty()) else { return };
-    let accuracy = experiment::accuracy(&runs);
-    if accuracy >= step.accuracy - experiment::TOLERANCE {
-        outcome.only_slower(TOO_LOW, Longer { times: LONGER, accuracy: accuracy.into() });
+    for check in PATIENT {
+        let Some(step) = outcome.path.iter().find(|step| step.check == check).cloned() else { continue };
+        let others: Vec<Remedy> = outcome.path.iter().filter(|step| step.check != check).map(|step| step.remedy.clone()).collect();
+        let runs = bench.trial(Exam::Longer(LONGER), &others, 0..training.runs.len()).filter(|runs| !runs.is_empty());
+        let Some(accuracy) = runs.map(|runs| experiment::accuracy(&runs)) else { continue };
+        if accuracy >= step.accuracy - experiment::TOLERANCE {
+            outcome.only_slower(check, Longer { times: LONGER, accuracy: accuracy.into() });
+        }
     }
 }
 

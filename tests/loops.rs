@@ -45,7 +45,11 @@ fn found(script: &Path) -> Result<(), String> {
     let place = top.location.as_ref().and_then(|location| location.line);
     // What is wrong with the data has no line of its own.
     let placed = place == Some(line) || (check == "uninformative-labels" && place.is_none());
-    if top.check == check && placed { Ok(()) } else { Err(format!("{} at line {place:?}, not {check} at {line}: {}", top.check, diagnosis.headline)) }
+    if top.check == check && placed {
+        Ok(())
+    } else {
+        Err(format!("{} at line {place:?}, not {check} at {line}: {}", top.check, diagnosis.headline))
+    }
 }
 
 fn silent(script: &Path) -> Result<(), String> {
@@ -57,8 +61,13 @@ fn silent(script: &Path) -> Result<(), String> {
 
 /// Runs `check` on the scripts of that name, two at a time, and fails with all that it says.
 fn on_each(name: &str, check: impl Fn(&Path) -> Result<(), String> + Sync) {
-    let mut scripts: Vec<PathBuf> =
-        root().join("fixtures/loops").read_dir().unwrap().map(|folder| folder.unwrap().path().join(name)).filter(|path| path.exists()).collect();
+    let mut scripts: Vec<PathBuf> = root()
+        .join("fixtures/loops")
+        .read_dir()
+        .unwrap()
+        .map(|folder| folder.unwrap().path().join(name))
+        .filter(|path| path.exists())
+        .collect();
     scripts.sort();
     assert!(scripts.len() >= 20, "{} scripts", scripts.len());
     let (waiting, wrong) = (Mutex::new(scripts), Mutex::new(Vec::new()));

@@ -13,21 +13,18 @@ describe! {
     /// The inputs are far from zero mean and unit deviation.
     ///
     /// ## What it looks for
-    /// Channel means, deviations and extremes of the pixels as the network receives them: raw 0..255 values, and
-    /// values divided by 255 twice, are both far outside what initialisations assume.
+    /// Means, deviations and extremes of channels or features as the network receives them: raw 0..255 and values divided twice are far off.
     ///
     /// ## Why it matters
-    /// Activations and gradients scale with the inputs. At 0..255 the first steps are some hundred times too long, ReLUs die and
-    /// the loss settles at ln(classes); at 0..0.004 the signal drowns in the biases. Pretrained weights, moreover, expect the
-    /// statistics they were trained with.
+    /// Activations and gradients scale with the inputs. At 0..255 the first steps are some hundred times too long, ReLUs die and the loss
+    /// settles at ln(classes); at 0..0.004 the signal drowns in the biases. Pretrained weights expect the statistics they were trained with.
     ///
     /// ## What to do
     /// Use `transforms.ToTensor()` (which divides uint8 by 255) and `transforms.Normalize(mean, std)`; for torchvision's weights
     /// `mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225]`. Give `Normalize` statistics in 0..1, not in 0..255.
     ///
     /// ## False alarms
-    /// Batch norm or Adam absorb the scale: the same raw pixels then train perfectly well, and the experiment says so
-    /// (harmless). Inputs in 0..1 or -1..1 are left alone.
+    /// Batch norm or Adam absorb the scale: raw pixels then train perfectly well, and the experiment says so. 0..1 and -1..1 are left alone.
     ///
     /// ## Reference
     /// Mean within -3..3 and deviation within 0.05..10: preflight-ml. Largest value 50: torch-audit. LeCun et al., "Efficient BackProp", 1998.
@@ -77,18 +74,12 @@ impl Check for UnnormalizedInputs {
             None if faint => beyond(std, limits.smallest_deviation, 2.0),
             None => return Judgement::clear(measured),
         };
-        let message = if faint {
-            "the inputs hardly vary, so the signal drowns in the biases"
-        } else {
-            "the inputs are far larger than the initialisation assumes, so the first steps overshoot"
-        };
-        let given = inputs.normalization == "given";
         Finding {
             severity: Severity::Warning,
             strength,
-            message: message.to_owned(),
+            message: if faint { FAINT } else { LARGE }.to_owned(),
             measured,
-            fix: if given { OF_ANYTHING } else { OF_PIXELS }.to_owned(),
+            fix: if inputs.normalization == "given" { OF_ANYTHING } else { OF_PIXELS }.to_owned(),
             remedy: Some(Remedy::Normalize { to: preparation(&inputs.normalization, &channels) }),
             location: None,
         }
@@ -96,6 +87,8 @@ impl Check for UnnormalizedInputs {
     }
 }
 
+const FAINT: &str = "the inputs hardly vary, so the signal drowns in the biases";
+const LARGE: &str = "the inputs are far larger than the initialisation assumes, so the first steps overshoot";
 const OF_PIXELS: &str = "scale pixels to 0..1 with `ToTensor()`, then `transforms.Normalize(mean, std)`";
 const OF_ANYTHING: &str = "subtract the mean and divide by the deviation of each channel or feature, both taken from the training samples";
 
@@ -103,10 +96,11 @@ const OF_ANYTHING: &str = "subtract the mean and divide by the deviation of each
 fn preparation(in_force: &str, channels: &[&ChannelStatistics]) -> Normalize {
     let average = |figure: fn(&ChannelStatistics) -> f64| channels.iter().map(|c| figure(c)).sum::<f64>() / channels.len() as f64;
     let (mean, std) = (0.449 + 0.226 * average(|c| c.mean.0), 0.226 * average(|c| c.std.0));
-    if in_force == "given" {
-        return Normalize::Standardize;
+    match in_force {
+        "given" => Normalize::Standardize,
+        "imagenet" if mean.is_finite() && std > 0.0 => Normalize::MeanStd { mean, std },
+        _ => Normalize::Imagenet,
     }
-    if in_force == "imagenet" && mean.is_finite() && std > 0.0 { Normalize::MeanStd { mean, std } } else { Normalize::Imagenet }
 }
 
 #[cfg(test)]
@@ -136,10 +130,9 @@ mod tests {
     #[test]
     fn faint_images_under_imagenet_statistics_get_their_own() {
         let faint = InputStatistics { normalization: "imagenet".to_owned(), ..inputs(0.0, 0.01, -0.1, 0.1) };
-        let Some(Remedy::Normalize { to: Normalize::MeanStd { mean, std } }) = suspects::<UnnormalizedInputs>(&faint).remedy else {
-            panic!()
-        };
-        assert!((mean - 0.449).abs() < 1e-9 && (std - 0.00226).abs() < 1e-9);
+        let remedy = suspects::<UnnormalizedInputs>(&faint).remedy;
+        let own = |mean: f64, std: f64| (mean - 0.449).abs() < 1e-9 && (std - 0.00226).abs() < 1e-9;
+        assert!(matches!(remedy, Some(Remedy::Normalize { to: Normalize::MeanStd { mean, std } }) if own(mean, std)));
     }
 
     #[test]
@@ -151,8 +144,8 @@ mod tests {
 
     #[test]
     fn unit_and_standardised_inputs_are_clear() {
-        clears::<UnnormalizedInputs>(&inputs(0.286, 0.353, 0.0, 1.0));
-        clears::<UnnormalizedInputs>(&inputs(-0.72, 1.56, -1.99, 2.44));
-        clears::<UnnormalizedInputs>(&inputs(f64::NAN, f64::NAN, 0.0, 1.0));
+        for (mean, std, min, max) in [(0.286, 0.353, 0.0, 1.0), (-0.72, 1.56, -1.99, 2.44), (f64::NAN, f64::NAN, 0.0, 1.0)] {
+            clears::<UnnormalizedInputs>(&inputs(mean, std, min, max));
+        }
     }
 }

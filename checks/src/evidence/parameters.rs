@@ -65,3 +65,14 @@ pub struct ParameterStatistics {
     /// For weights: how many different units (rows) there are among `shape[0]`.
     pub distinct_units: Option<u64>,
 }
+
+/// Relative difference of two deviations that is no accident: a hundred values of one distribution are within 7%, two times in three. Ours.
+const UNLIKE: f64 = 0.25;
+
+impl ParameterStatistics {
+    /// Whether the values have another spread than the layer's own initialisation gives: a training left them, or the user drew them otherwise.
+    pub fn unlike_fresh(&self) -> bool {
+        let fresh = self.reference_std.map_or(0.0, |fresh| fresh.0);
+        fresh > 0.0 && self.std.0 > 0.0 && (self.std.0 / fresh - 1.0).abs() > UNLIKE
+    }
+}

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::check::{Check, Maybe, Needs};
-use crate::evidence::{Gradients, Job, ParameterGradient, ParameterKind, Parameters, TrainingLoop};
+use crate::evidence::{Gradients, Job, ParameterGradient, ParameterKind, Parameters, Training, TrainingLoop};
+use crate::progress::learns;
 use crate::recipe::OptimizerRecipe;
 use crate::stats::between;
 use crate::words::{names, percent};
@@ -61,35 +62,36 @@ fn moving(job: Option<&Job>) -> Option<OptimizerRecipe> {
 }
 
 impl Check for FrozenParameters {
-    type Needs = (Gradients, Parameters, Maybe<Job>, Maybe<TrainingLoop>);
+    type Needs = (Gradients, Parameters, Maybe<Job>, Maybe<TrainingLoop>, Maybe<Training>);
     type Limits = Limits;
 
-    fn judge((gradients, parameters, job, seen): <Self::Needs as Needs>::Ref<'_>, limits: &Limits) -> Judgement {
-        let pretrained = |p: &ParameterGradient| parameters.tensors.iter().any(|t| t.name == p.name && t.from_weights);
-        let layers: Vec<_> = gradients.parameters.iter().filter(|p| p.kind == ParameterKind::Weight).collect();
+    fn judge((gradients, parameters, job, seen, training): <Self::Needs as Needs>::Ref<'_>, limits: &Limits) -> Judgement {
+        // What the optimizer was never given is a fault of its own.
+        let left_out = seen.and_then(|seen| seen.optimizer.as_ref()).map_or(&[][..], |optimizer| &optimizer.missing);
+        let pretrained =
+            |p: &ParameterGradient| parameters.tensors.iter().any(|t| t.name == p.name && (t.from_weights || t.unlike_fresh()));
+        let own = gradients.parameters.iter().filter(|p| !left_out.contains(&p.name));
+        let layers: Vec<_> = own.clone().filter(|p| p.kind == ParameterKind::Weight).collect();
         let still: Vec<_> = layers.iter().copied().filter(|p| frozen(p)).collect();
         let all = !layers.is_empty() && gradients.parameters.iter().all(frozen);
         let fresh: Vec<_> = still.iter().copied().filter(|p| all || !pretrained(p)).collect();
         let share = fresh.len() as f64 / layers.len().max(1) as f64;
-        let measured = format!(
-            "{} of {} layers frozen at random values ({}), {} pretrained",
-            fresh.len(),
-            layers.len(),
-            percent(share),
-            still.len() - fresh.len()
-        );
+        let (random, given) = (fresh.len(), still.len() - fresh.len());
+        let measured = format!("{random} of {} layers frozen at random values ({}), {given} pretrained", layers.len(), percent(share));
         let Some(first) = fresh.first() else {
             return Judgement::clear(measured);
         };
         let (fix, remedy) = if fresh.iter().any(|p| !p.trainable) {
-            ("train them (`p.requires_grad_(True)`), or load pretrained weights before freezing", Some(Remedy::Unfreeze))
+            let frozen = own.filter(|p| !p.trainable).map(|p| p.name.clone());
+            let remedy = if left_out.is_empty() { Remedy::Unfreeze } else { Remedy::TrainAlso { parameters: frozen.collect() } };
+            ("train them (`p.requires_grad_(True)`), or load pretrained weights before freezing", Some(remedy))
         } else if fresh.iter().any(|p| p.lr.0 == 0.0) {
             ("give them a learning rate above 0", moving(job).map(|to| Remedy::Optimizer { to }))
         } else {
             ("pass them to the optimizer (`optim.SGD(model.parameters(), ...)`) and call `optimizer.step()`", None)
         };
         Finding {
-            severity: if share > limits.error_share { Severity::Error } else { Severity::Warning },
+            severity: if share > limits.error_share && !learns(training) { Severity::Error } else { Severity::Warning },
             strength: between(share, 0.0, 1.0),
             message: if all {
                 "no parameter is trained, so the model stays as it started".to_owned()
@@ -126,23 +128,21 @@ mod tests {
     #[test]
     fn a_body_frozen_at_random_is_an_error_however_it_is_frozen() {
         let (gradients, parameters) = net(false, |p| p.trainable = false);
-        let finding = suspects::<FrozenParameters>((&gradients, &parameters, None, Some(&sound_loop())));
+        let finding = suspects::<FrozenParameters>((&gradients, &parameters, None, Some(&sound_loop()), None));
         assert_eq!(finding.location, Some(Location { module: "layer0".to_owned(), ..line(12).unwrap() }));
         assert_eq!((finding.severity, finding.remedy), (Severity::Error, Some(Remedy::Unfreeze)));
         let (gradients, parameters) = net(false, |p| p.lr = 0.0.into());
-        assert!(matches!(
-            suspects::<FrozenParameters>((&gradients, &parameters, Some(&job()), None)).remedy,
-            Some(Remedy::Optimizer { .. })
-        ));
+        let still = suspects::<FrozenParameters>((&gradients, &parameters, Some(&job()), None, None));
+        assert!(matches!(still.remedy, Some(Remedy::Optimizer { .. })));
         let (gradients, parameters) = net(false, |p| p.update_ratio = Some(0.0.into()));
-        assert_eq!(suspects::<FrozenParameters>((&gradients, &parameters, None, None)).remedy, None);
+        assert_eq!(suspects::<FrozenParameters>((&gradients, &parameters, None, None, None)).remedy, None);
     }
 
     #[test]
     fn a_pretrained_frozen_body_and_a_moving_one_are_clear() {
         let (gradients, parameters) = net(true, |p| p.trainable = false);
-        clears::<FrozenParameters>((&gradients, &parameters, None, None));
+        clears::<FrozenParameters>((&gradients, &parameters, None, None, None));
         let (gradients, parameters) = net(false, |_| ());
-        clears::<FrozenParameters>((&gradients, &parameters, None, None));
+        clears::<FrozenParameters>((&gradients, &parameters, None, None, None));
     }
 }

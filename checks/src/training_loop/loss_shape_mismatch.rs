@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::{Part, short};
 use crate::check::Check;
 use crate::evidence::LoopCriterion;
-use crate::{Finding, Judgement, Severity, describe};
+use crate::recipe::Loss;
+use crate::{Finding, Judgement, Remedy, Severity, describe};
 
 describe! {
     /// The criterion compares outputs with targets that do not belong to them, because their shapes differ.
@@ -65,12 +66,20 @@ impl Check for LossShapeMismatch {
         let per_sample = outputs.len() == 2 && outputs[1] > 1 && values(targets) == outputs[0] as f64 && outputs[0] > 1;
         let ids = per_sample && FOR_NUMBERS.iter().any(|part| class.contains(part));
         let measured = format!("outputs {} against targets {}", shape(outputs), shape(targets));
-        let (message, fix) = if pairs {
+        let (message, fix, remedy) = if pairs {
             let message = "every output is compared with the targets of other samples too, so the best answer is the same for all";
-            (message, "give both the same shape: `outputs.squeeze(1)` or `targets.unsqueeze(1)` before the criterion")
+            (
+                message,
+                "give both the same shape: `outputs.squeeze(1)` or `targets.unsqueeze(1)` before the criterion",
+                class.contains("mse").then_some(Loss::Mse),
+            )
         } else if ids {
             let message = "a criterion for numbers is given class ids, so all outputs of a sample learn the same number";
-            (message, "use `nn.CrossEntropyLoss` with class ids, or one-hot targets: `F.one_hot(targets, classes).float()`")
+            (
+                message,
+                "use `nn.CrossEntropyLoss` with class ids, or one-hot targets: `F.one_hot(targets, classes).float()`",
+                Some(Loss::CrossEntropy),
+            )
         } else {
             return Judgement::clear(measured);
         };
@@ -80,7 +89,7 @@ impl Check for LossShapeMismatch {
             message: message.to_owned(),
             measured: format!("{measured} in `{}`", short(&criterion.class)),
             fix: fix.to_owned(),
-            remedy: None,
+            remedy: remedy.map(|to| Remedy::Loss { to }),
             location: criterion.location.clone(),
         }
         .into()
@@ -101,7 +110,8 @@ mod tests {
     fn a_column_against_a_row_is_every_pair() {
         let finding = suspects::<LossShapeMismatch>(&given("torch.nn.modules.loss.MSELoss", &[32, 1], &[32]));
         assert_eq!(finding.measured, "outputs [32, 1] against targets [32] in `MSELoss`");
-        assert!(finding.fix.contains("squeeze(1)") && finding.remedy.is_none() && finding.location.is_some());
+        assert!(finding.fix.contains("squeeze(1)") && finding.location.is_some());
+        assert_eq!(finding.remedy, Some(Remedy::Loss { to: Loss::Mse }));
     }
 
     #[test]
