@@ -147,8 +147,8 @@ fn healthy_evidence_passes() {
 #[test]
 fn a_loop_that_nobody_recorded_is_no_pass_and_only_told_of_on_request() {
     let whole = fs::read_to_string(healthy_path()).unwrap();
-    let text: String = whole.lines().filter(|line| !line.contains("\"training-loop\"")).map(|line| format!("{line}\n")).collect();
-    let place = Place::new().with("evidence.jsonl", text);
+    let lines: Vec<&str> = whole.lines().filter(|line| !line.contains("\"training-loop\"")).collect();
+    let place = Place::new().with("evidence.jsonl", lines.join("\n"));
     assert!(!place.run(&["judge", "evidence.jsonl"]).stdout.contains("training-loop"));
     let all = place.run(&["judge", "evidence.jsonl", "--all"]);
     assert!(all.stdout.contains("not measured: training-loop is measured only on request"), "{all:?}");
