@@ -145,6 +145,40 @@ fn healthy_evidence_passes() {
 }
 
 #[test]
+fn a_loop_that_nobody_recorded_is_no_pass_and_only_told_of_on_request() {
+    let whole = fs::read_to_string(healthy_path()).unwrap();
+    let lines: Vec<&str> = whole.lines().filter(|line| !line.contains("\"training-loop\"")).collect();
+    let place = Place::new().with("evidence.jsonl", lines.join("\n"));
+    assert!(!place.run(&["judge", "evidence.jsonl"]).stdout.contains("training-loop"));
+    let all = place.run(&["judge", "evidence.jsonl", "--all"]);
+    assert!(all.stdout.contains("not measured: training-loop is measured only on request"), "{all:?}");
+    let json = place.run(&["judge", "evidence.jsonl", "--format", "json"]);
+    let diagnosis: Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(verdict(&diagnosis, "no-backward")["status"], "not-measured");
+}
+
+#[test]
+fn a_fault_of_the_loop_names_the_line_and_a_loop_that_was_not_watched_is_not_judged() {
+    let loop_with = |change: &dyn Fn(&mut Value)| {
+        evidence(|record| {
+            if record["measurement"] == "training-loop" {
+                change(&mut record["value"]);
+            }
+        })
+    };
+    let never = Place::new().with("evidence.jsonl", loop_with(&|seen| seen["backwards"] = json!(0)));
+    let run = never.run(&["judge", "evidence.jsonl", "--select", "loop"]);
+    assert_eq!(run.code, Some(0), "a warning, for the training of this evidence learns: {run:?}");
+    assert!(run.stdout.contains("no-backward") && run.stdout.contains("train.py:20"), "{run:?}");
+    let unseen = Place::new().with("evidence.jsonl", loop_with(&|seen| seen["watched"] = json!(false)));
+    let json = unseen.run(&["judge", "evidence.jsonl", "--format", "json"]);
+    let diagnosis: Value = serde_json::from_str(&json.stdout).unwrap();
+    let message = verdict(&diagnosis, "no-backward")["message"].as_str().unwrap().to_owned();
+    assert_eq!(message, "training-loop (while it runs) was not measured");
+    assert_eq!(verdict(&diagnosis, "train-validation-overlap")["status"], "clear");
+}
+
+#[test]
 fn json_is_one_versioned_object_of_every_verdict() {
     let run = Place::new().run(&["judge", &healthy_path(), "--format", "json"]);
     assert_eq!(run.code, Some(0), "{run:?}");

@@ -74,7 +74,7 @@ mod tests {
 
     fn holding(foreign: u64, missing: &[&str]) -> LoopOptimizer {
         let missing = missing.iter().map(|name| (*name).to_owned()).collect();
-        LoopOptimizer { foreign, missing, ..sound_loop().optimizer.unwrap() }
+        LoopOptimizer { missing, foreign, ..sound_loop().optimizer.unwrap() }
     }
 
     #[test]

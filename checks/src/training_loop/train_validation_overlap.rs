@@ -81,7 +81,7 @@ mod tests {
     use crate::testing::{clears, sound_loop, suspects};
 
     fn repeated(repeated: u64, samples: u64) -> LoopValidation {
-        LoopValidation { repeated, samples, ..sound_loop().validation.unwrap() }
+        LoopValidation { samples, repeated, ..sound_loop().validation.unwrap() }
     }
 
     #[test]
