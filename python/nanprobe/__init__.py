@@ -22,8 +22,17 @@ from .watching import Watch, watch
 __all__ = ["EngineError", "Report", "Verdict", "Watch", "capture", "diagnose", "watch"]
 
 
-def capture(model: Any, train_loader: Any, loss_fn: Any = None, optimizer: Any = None, val_loader: Any = None, *,
-            folder: str | Path, metric: Any = None, scheduler: Any = None) -> dict[str, Any]:  # fmt: skip
+def capture(
+    model: Any,
+    train_loader: Any,
+    loss_fn: Any = None,
+    optimizer: Any = None,
+    val_loader: Any = None,
+    *,
+    folder: str | Path,
+    metric: Any = None,
+    scheduler: Any = None,
+) -> dict[str, Any]:
     """Writes what the engine needs into `folder` and returns the recorded evidence; nothing is judged.
 
     Raises ValueError for a loader that can be walked only once, or for batches whose targets cannot be told.
@@ -40,8 +49,18 @@ def capture(model: Any, train_loader: Any, loss_fn: Any = None, optimizer: Any =
     return write(Scene(recorder, False, model, None, train_loader, val_loader), Path(folder), metric)
 
 
-def diagnose(model: Any, train_loader: Any, loss_fn: Any = None, optimizer: Any = None, val_loader: Any = None, *,
-             metric: Any = None, scheduler: Any = None, watch: Watch | None = None, **options: Any) -> Report:  # fmt: skip
+def diagnose(
+    model: Any,
+    train_loader: Any,
+    loss_fn: Any = None,
+    optimizer: Any = None,
+    val_loader: Any = None,
+    *,
+    metric: Any = None,
+    scheduler: Any = None,
+    watch: Watch | None = None,
+    **options: Any,
+) -> Report:
     """Diagnoses a training by its objects; with `watch`, a `nanprobe.watch` that saw the loop run, by that loop too.
 
     `options` are the engine's flags, such as quick=True or budget="60s". Raises EngineError where the engine is missing

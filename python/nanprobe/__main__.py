@@ -28,8 +28,12 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m nanprobe", description=__doc__)
     parser.add_argument("script", nargs="?", help="the training script; what follows are its own arguments")
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
-    parser.add_argument("--factory", metavar="FILE:FUNCTION", help="a function that returns (model, train_loader, loss_fn, "
-                        "optimizer[, val_loader]), or a dictionary of these, in place of a script")  # fmt: skip
+    parser.add_argument(
+        "--factory",
+        metavar="FILE:FUNCTION",
+        help="a function that returns (model, train_loader, loss_fn, "
+        "optimizer[, val_loader]), or a dictionary of these, in place of a script",
+    )
     parser.add_argument("--full", action="store_true", help="let the script run to its end")
     parser.add_argument("--steps", type=int, default=200, help="stop it after so many optimizer steps [default: 200]")
     parser.add_argument("--seconds", type=float, default=60, help="stop it after so many seconds [default: 60]")
@@ -96,8 +100,10 @@ def _capture_script(options: Any, folder: Path) -> tuple[bool, list[str]]:
         finally:
             sys.argv, sys.path[:] = argv, path
     if not recorder.forwards:
-        raise ValueError(f"`{options.script}` ran no training: no model with parameters was called. Give the script that "
-                         "trains, with its arguments; a long preparation needs a higher --seconds")  # fmt: skip
+        raise ValueError(
+            f"`{options.script}` ran no training: no model with parameters was called. Give the script that "
+            "trains, with its arguments; a long preparation needs a higher --seconds"
+        )
     watching.capture(folder)
     return crashed, recorder.notes + recorder.problems
 

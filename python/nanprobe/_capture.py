@@ -105,7 +105,8 @@ def split(batch: Any) -> tuple[Any, Tensor]:
         key = next((key for key in TARGET_KEYS if key in batch), None)
         if key is None:
             raise ValueError(
-                f"no entry of the batch ({', '.join(map(str, batch))}) is named as targets are ({', '.join(TARGET_KEYS)})"
+                f"the batch has the entries {', '.join(map(str, batch))}; its targets must be named one of "
+                f"{', '.join(TARGET_KEYS)}"
             )
         return {k: v for k, v in batch.items() if k != key and isinstance(v, Tensor)}, batch[key]
     if isinstance(batch, (list, tuple)) and len(batch) >= 2 and isinstance(batch[-1], Tensor):
@@ -176,13 +177,17 @@ def _write_model(scene: Scene, folder: Path, metric: Any) -> None:
     if scene.model is None:
         raise NotExportable("no nn.Module was called with gradients enabled while the loop was watched")
     if scene.composite:
-        raise NotExportable("the loop calls several modules one after another: put them into one nn.Module and call that",
-                            scene.training[0].where)  # fmt: skip
+        raise NotExportable(
+            "the loop calls several modules one after another: put them into one nn.Module and call that",
+            scene.training[0].where,
+        )
     if samples is None:
         raise NotExportable("no batch was seen together with its targets, one for each sample")
     if samples.targets.dim() > 2:
-        raise NotExportable(f"targets have the shape {list(samples.targets.shape)}: nanprobe diagnoses classifiers, with one "
-                            "label a sample")  # fmt: skip
+        raise NotExportable(
+            f"targets have the shape {list(samples.targets.shape)}: nanprobe diagnoses classifiers, with one "
+            "label a sample"
+        )
     copy = _export.twin(scene.model)
     scene.evaluated = _evaluate(scene, copy, metric)
     _write_batches(scene, folder)
@@ -222,8 +227,12 @@ def _evaluate(scene: Scene, copy: nn.Module, metric: Any) -> dict[str, Any] | No
             (_tensors.answers(outputs, scene.probabilities()) == _tensors.classes_of(samples.targets)).double().mean()
         )
         if metric is not None:
-            scene.recorder.metric = {"reported": float(metric(outputs, samples.targets)), "recomputed": float(accuracy),
-                                     "samples": len(outputs), "location": None}  # fmt: skip
+            scene.recorder.metric = {
+                "reported": float(metric(outputs, samples.targets)),
+                "recomputed": float(accuracy),
+                "samples": len(outputs),
+                "location": None,
+            }
     return {"samples": len(outputs), "accuracy": float(accuracy)}
 
 

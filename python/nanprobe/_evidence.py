@@ -21,8 +21,15 @@ ELEMENTWISE = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss")
 class Scene:
     """The objects that a recorded loop turned out to be about. What the user gave wins over what was discovered."""
 
-    def __init__(self, recorder: Recorder, watched: bool, model: nn.Module | None = None, optimizer: Any = None,
-                 train_loader: Any = None, val_loader: Any = None) -> None:  # fmt: skip
+    def __init__(
+        self,
+        recorder: Recorder,
+        watched: bool,
+        model: nn.Module | None = None,
+        optimizer: Any = None,
+        train_loader: Any = None,
+        val_loader: Any = None,
+    ) -> None:
         self.recorder, self.watched = recorder, watched
         calls = recorder.forwards
         followed = any(call.backward for call in calls)
@@ -171,8 +178,12 @@ def _optimizer(scene: Scene) -> dict[str, Any] | None:
     names, held = scene.names(), scene.held()
     lacks = [p for p in scene.model.parameters() if p.requires_grad and id(p) not in held]
     # A tensor that gets gradients takes part in the training, whoever it belongs to.
-    foreign = [p for optim in scene.holders for p in optim.parameters() if id(p) not in names and p.grad is None
-               and id(p) not in optim.with_gradient]  # fmt: skip
+    foreign = [
+        p
+        for optim in scene.holders
+        for p in optim.parameters()
+        if id(p) not in names and p.grad is None and id(p) not in optim.with_gradient
+    ]
     kind = type(scene.holders[0].optimizer)
     return {
         "class": f"{kind.__module__}.{kind.__qualname__}",
@@ -192,8 +203,11 @@ def _gradients(scene: Scene) -> dict[str, Any] | None:
     wanted = [n for n, p in scene.model.named_parameters() if p.requires_grad and (id(p) in held or not held)]
     clip = None
     if r.clips:
-        clip = {"max_norm": statistics.median(limit for limit, _, _ in r.clips),
-                "clipped": sum(float(norm) > limit for limit, norm, _ in r.clips), "location": r.clips[0][2]}  # fmt: skip
+        clip = {
+            "max_norm": statistics.median(limit for limit, _, _ in r.clips),
+            "clipped": sum(float(norm) > limit for limit, norm, _ in r.clips),
+            "location": r.clips[0][2],
+        }
     norms = [float(norm) for norm in state.norms if math.isfinite(float(norm))]
     return {
         "without": [name for name in wanted if name not in state.reached],
@@ -218,9 +232,16 @@ def _criterion(scene: Scene) -> dict[str, Any] | None:
     if found is None:
         return None
     broadcast = found.function.__name__ in ELEMENTWISE and found.outputs != found.targets
-    return {"class": found.name, "outputs": found.outputs, "targets": found.targets, "targets_dtype": found.dtype,
-            "broadcast": broadcast, "between": found.between, "detached": found.detached or scene.state.detached > 0,
-            "location": found.where if found.detached else scene.state.detached_at or found.where}  # fmt: skip
+    return {
+        "class": found.name,
+        "outputs": found.outputs,
+        "targets": found.targets,
+        "targets_dtype": found.dtype,
+        "broadcast": broadcast,
+        "between": found.between,
+        "detached": found.detached or scene.state.detached > 0,
+        "location": found.where if found.detached else scene.state.detached_at or found.where,
+    }
 
 
 def _metric(scene: Scene) -> dict[str, Any] | None:
@@ -251,18 +272,26 @@ def _validation(scene: Scene) -> dict[str, Any] | None:
     if sets[0] is not None and sets[1] is not None:
         repeated = max(repeated, round(_samples.overlap(*sets) * len(held_out.targets)))
     where = scene.val.where if scene.val else None
-    return {"samples": len(held_out.targets), "repeated": repeated, "train": _samples.moments(train.inputs[0]),
-            "held_out": _samples.moments(held_out.inputs[0]),
-            "location": where or next((call.where for call in scene.evaluation), None)}  # fmt: skip
+    return {
+        "samples": len(held_out.targets),
+        "repeated": repeated,
+        "train": _samples.moments(train.inputs[0]),
+        "held_out": _samples.moments(held_out.inputs[0]),
+        "location": where or next((call.where for call in scene.evaluation), None),
+    }
 
 
 def _loader(record: Loader | None) -> dict[str, Any] | None:
     if record is None:
         return None
     kind = type(record.loader)
-    return {"class": f"{kind.__module__}.{kind.__qualname__}", "reordered": reordered(record),
-            "workers": getattr(record.loader, "num_workers", 0), "drop_last": bool(getattr(record.loader, "drop_last", False)),
-            "location": record.where}  # fmt: skip
+    return {
+        "class": f"{kind.__module__}.{kind.__qualname__}",
+        "reordered": reordered(record),
+        "workers": getattr(record.loader, "num_workers", 0),
+        "drop_last": bool(getattr(record.loader, "drop_last", False)),
+        "location": record.where,
+    }
 
 
 def plain(value: Any) -> Any:

@@ -69,8 +69,10 @@ def export(model: nn.Module, call: Any, inputs: list[Tensor], criterion: Any, ta
     Raises NotExportable.
     """
     if tuple(int(part) for part in torch.__version__.split(".")[:2]) < OLDEST:
-        raise NotExportable(f"torch {torch.__version__} writes model files that pickle the weights, which nanprobe never "
-                            "reads: use torch 2.8 or later to have fixes tried by experiment")  # fmt: skip
+        raise NotExportable(
+            f"torch {torch.__version__} writes model files that pickle the weights, which nanprobe never "
+            "reads: use torch 2.8 or later to have fixes tried by experiment"
+        )
     kind, run, count = type(model), caller(model, call), len(inputs)
     template, spec, slots = call
     given = (*inputs, targets) if criterion is not None else tuple(inputs)
@@ -86,11 +88,15 @@ def export(model: nn.Module, call: Any, inputs: list[Tensor], criterion: Any, ta
     try:
         with _quiet():
             program = torch.export.export(model, given, dynamic_shapes=(tuple(batch for _ in given),), strict=False)
-            shape = next(node.meta["val"].shape for node in program.graph.nodes if node.op == "placeholder"
-                         and node.name in program.graph_signature.user_inputs)  # fmt: skip
+            shape = next(
+                node.meta["val"].shape
+                for node in program.graph.nodes
+                if node.op == "placeholder" and node.name in program.graph_signature.user_inputs
+            )
             if not isinstance(shape[0], torch.SymInt):
-                raise NotExportable(f"the model's forward fixes the batch size at {shape[0]}: write `x.size(0)` where it "
-                                    "reshapes")  # fmt: skip
+                raise NotExportable(
+                    f"the model's forward fixes the batch size at {shape[0]}: write `x.size(0)` where it reshapes"
+                )
             torch.export.save(program, path)
     except NotExportable:
         raise
@@ -101,10 +107,12 @@ def export(model: nn.Module, call: Any, inputs: list[Tensor], criterion: Any, ta
 def _in_words(error: Exception) -> str:
     kind, text = type(error).__name__, str(error)
     if "DataDependent" in kind or "data-dependent" in text or "DataDependent" in text:
-        return ("the model's forward decides by the values of a tensor (an `if`, a loop or `.item()`), which torch.export "
-                "cannot follow: use `torch.where`, or keep the decision out of the model")  # fmt: skip
+        return (
+            "the model's forward decides by the values of a tensor (an `if`, a loop or `.item()`), which torch.export "
+            "cannot follow: use `torch.where`, or keep the decision out of the model"
+        )
     if "numpy" in text.lower() or "FakeTensor" in text:
-        return f"the model's forward leaves torch, through numpy or a tensor that is no part of the model ({_first_line(error)})"
+        return f"the model's forward leaves torch, through numpy or a foreign tensor ({_first_line(error)})"
     return f"torch.export cannot follow the model's forward ({_first_line(error)})"
 
 

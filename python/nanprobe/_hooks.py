@@ -16,9 +16,21 @@ from torch.utils.data import DataLoader, dataloader
 from ._record import Loader, Optim, Recorder, total_norm
 from ._where import here
 
-LOSSES = ("cross_entropy", "nll_loss", "binary_cross_entropy", "binary_cross_entropy_with_logits", "mse_loss", "l1_loss",
-          "smooth_l1_loss", "huber_loss", "kl_div", "multi_margin_loss", "multilabel_soft_margin_loss",
-          "soft_margin_loss", "hinge_embedding_loss")  # fmt: skip
+LOSSES = (
+    "cross_entropy",
+    "nll_loss",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "mse_loss",
+    "l1_loss",
+    "smooth_l1_loss",
+    "huber_loss",
+    "kl_div",
+    "multi_margin_loss",
+    "multilabel_soft_margin_loss",
+    "soft_margin_loss",
+    "hinge_embedding_loss",
+)
 
 Event = Callable[..., Any]
 
@@ -66,8 +78,12 @@ class Hooks:
         )
         self._undo += [handle.remove for handle in handles]
 
-        self._around(torch.autograd, "backward", lambda a, k: r.backward_begins(a[0] if a else k.get("tensors")),
-                     lambda _result, _a, _k, outermost: r.backward_ends() if outermost else None)  # fmt: skip
+        self._around(
+            torch.autograd,
+            "backward",
+            lambda a, k: r.backward_begins(a[0] if a else k.get("tensors")),
+            lambda _result, _a, _k, outermost: r.backward_ends() if outermost else None,
+        )
         for owner in (Optimizer, nn.Module):
             self._around(owner, "zero_grad", after=lambda *_: r.cleared())
         self._around(Optimizer, "__init__", after=lambda _result, a, _k, _t: self._made_optimizer(a[0]))
@@ -103,8 +119,11 @@ class Hooks:
     def _criterion(self, name: str) -> None:
         original = getattr(nn.functional, name)
         full = f"torch.nn.functional.{name}"
-        self._around(nn.functional, name,
-                     after=lambda result, a, k, _: self.recorder.criterion_called(full, original, a, k, result))  # fmt: skip
+        self._around(
+            nn.functional,
+            name,
+            after=lambda result, a, k, _: self.recorder.criterion_called(full, original, a, k, result),
+        )
 
     def _clipped_norm(self, norm: Any, args: Any, kwargs: Any, _token: Any) -> None:
         limit = args[1] if len(args) > 1 else kwargs["max_norm"]

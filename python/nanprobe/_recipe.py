@@ -14,20 +14,28 @@ from ._record import Criterion
 
 # First match wins: AdamW is an Adam.
 OPTIMIZERS = ((optim.AdamW, "adamw"), (optim.Adam, "adam"), (optim.RMSprop, "rmsprop"), (optim.SGD, "sgd"))
-LOSSES = {"cross_entropy": "cross-entropy", "nll_loss": "nll", "binary_cross_entropy": "bce",
-          "binary_cross_entropy_with_logits": "bce-with-logits", "mse_loss": "mse"}  # fmt: skip
+LOSSES = {
+    "cross_entropy": "cross-entropy",
+    "nll_loss": "nll",
+    "binary_cross_entropy": "bce",
+    "binary_cross_entropy_with_logits": "bce-with-logits",
+    "mse_loss": "mse",
+}
 ACTIVATIONS = ("softmax", "log-softmax", "sigmoid", "relu")
 
 
 def loss_name(criterion: Criterion | None, outputs: int | None) -> str:
-    """The engine's name of a criterion; `exported` where it is not one that the engine has, or not with its defaults."""
+    """The engine's name of a criterion; `exported` where it has none for it, or not with these arguments."""
     if criterion is None:
         return "bce-with-logits" if outputs == 1 else "cross-entropy"
     name = LOSSES.get(criterion.function.__name__, "exported")
     own = criterion.module is not None and not type(criterion.module).__module__.startswith("torch.nn.")
     kwargs = {**dict(zip(_rest(criterion.function), criterion.args, strict=False)), **criterion.kwargs}
-    plain = all(value is None or (key, value) in (("reduction", "mean"), ("label_smoothing", 0.0), ("ignore_index", -100))
-                for key, value in kwargs.items() if not isinstance(value, torch.Tensor))  # fmt: skip
+    plain = all(
+        value is None or (key, value) in (("reduction", "mean"), ("label_smoothing", 0.0), ("ignore_index", -100))
+        for key, value in kwargs.items()
+        if not isinstance(value, torch.Tensor)
+    )
     tensors = any(isinstance(value, torch.Tensor) for value in kwargs.values())
     broadcast = name == "mse" and criterion.outputs != criterion.targets
     return "exported" if own or tensors or not plain or broadcast else name

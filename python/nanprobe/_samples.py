@@ -53,7 +53,7 @@ def gather(calls: Sequence[Forward], limit: int) -> Samples | None:
 
 
 def without_repeats(samples: Samples, known: set[int], keep_known: bool) -> Samples:
-    """Each sample once; those in `known` only where `keep_known`. For loops that pass over the same tensors again and again."""
+    """Each sample once, for loops that pass over the same tensors again; those in `known` only where `keep_known`."""
     seen: set[int] = set() if keep_known else set(known)
     chosen = []
     for i, digest in enumerate(samples.digests()):
@@ -78,8 +78,11 @@ def moments(tensor: Tensor) -> dict[str, Any]:
     found = (
         [values.mean(), values.std(unbiased=False), values.min(), values.max()] if tensor.numel() else [math.nan] * 4
     )
-    return {"shape": list(tensor.shape[1:]), "dtype": str(tensor.dtype).removeprefix("torch."),
-            **dict(zip(("mean", "std", "min", "max"), map(float, found), strict=True))}  # fmt: skip
+    return {
+        "shape": list(tensor.shape[1:]),
+        "dtype": str(tensor.dtype).removeprefix("torch."),
+        **dict(zip(("mean", "std", "min", "max"), map(float, found), strict=True)),
+    }
 
 
 def overlap(train: Any, held_out: Any) -> float:

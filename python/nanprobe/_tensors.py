@@ -12,12 +12,34 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-_DTYPES = {torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16",
-           torch.int64: "I64", torch.int32: "I32", torch.uint8: "U8"}  # fmt: skip
+_DTYPES = {
+    torch.float64: "F64",
+    torch.float32: "F32",
+    torch.float16: "F16",
+    torch.bfloat16: "BF16",
+    torch.int64: "I64",
+    torch.int32: "I32",
+    torch.uint8: "U8",
+}
 
 # Nodes of the autograd graph that move values about and change none.
-_VIEWS = ("View", "UnsafeView", "ReshapeAlias", "Squeeze", "Unsqueeze", "ToCopy", "Alias", "Permute", "Transpose", "T",
-          "Select", "Slice", "Index", "Clone", "Expand")  # fmt: skip
+_VIEWS = (
+    "View",
+    "UnsafeView",
+    "ReshapeAlias",
+    "Squeeze",
+    "Unsqueeze",
+    "ToCopy",
+    "Alias",
+    "Permute",
+    "Transpose",
+    "T",
+    "Select",
+    "Slice",
+    "Index",
+    "Clone",
+    "Expand",
+)
 _ACTIVATIONS = {"Softmax": "softmax", "LogSoftmax": "log-softmax", "Sigmoid": "sigmoid", "Relu": "relu"}
 
 
@@ -74,7 +96,7 @@ def unwrapped(module: nn.Module) -> nn.Module:
 
 
 def between(given: Tensor, outputs: Iterable[Tensor]) -> tuple[str | None, bool]:
-    """What lies between a model's outputs and what reached the criterion: its name, and whether autograd connects them."""
+    """What lies between a model's outputs and the criterion: its name, and whether autograd connects them."""
     outputs = list(outputs)
     if any(given is output for output in outputs):
         return None, True

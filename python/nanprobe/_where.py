@@ -19,7 +19,7 @@ _INSTALLED = tuple(f"{os.sep}{name}{os.sep}" for name in ("site-packages", "dist
 
 @functools.cache
 def is_users(file: str) -> bool:
-    """Whether a file is the user's: not torch's or another installed package's, nanprobe's or the standard library's."""
+    """Whether a file is the user's: not an installed package's, nanprobe's or the standard library's."""
     if file.startswith("<"):
         return file.startswith(("<stdin", "<ipython"))
     return not (file.startswith((_HERE, *_STDLIB)) or any(part in file for part in _INSTALLED))

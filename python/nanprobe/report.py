@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ._where import at
+
 FINDINGS = ("confirmed", "contributing", "suspected")
 
 
@@ -39,10 +41,20 @@ class Verdict:
     def of(cls, given: dict[str, Any]) -> Verdict:
         effect = given.get("effect") or {}
         place = given.get("location") or {}
-        file = f"{place['file']}:{place['line']}" if place.get("file") and place.get("line") else place.get("file")
-        return cls(given.get("rank"), given["check"], given["status"], given.get("severity"), given["message"],
-                   given["measured"], given.get("remedy", ""), _number(effect.get("before")), _number(effect.get("after")),
-                   file or place.get("module") or None)  # fmt: skip
+        file = at(place.get("file"), None)["file"]
+        file = f"{file}:{place['line']}" if file and place.get("line") else file
+        return cls(
+            given.get("rank"),
+            given["check"],
+            given["status"],
+            given.get("severity"),
+            given["message"],
+            given["measured"],
+            given.get("remedy", ""),
+            _number(effect.get("before")),
+            _number(effect.get("after")),
+            file or place.get("module") or None,
+        )
 
 
 @dataclass
@@ -122,8 +134,10 @@ class Report:
         symptom = self.diagnosis.get("symptom") or {}
         losses = self.evidence.get("losses") or symptom.get("losses") or []
         notes = "".join(f"<p><small>{html.escape(note)}</small></p>" for note in self.notes)
-        return (f'<div class="nanprobe"><style>{_STYLE}</style><p><b>{html.escape(self.headline)}</b></p>{table}'
-                f"{_curve(losses, symptom.get('ln_classes'))}{notes}</div>")  # fmt: skip
+        return (
+            f'<div class="nanprobe"><style>{_STYLE}</style><p><b>{html.escape(self.headline)}</b></p>{table}'
+            f"{_curve(losses, symptom.get('ln_classes'))}{notes}</div>"
+        )
 
 
 # currentColor and half-transparent greys: readable on a light and on a dark page.
@@ -134,8 +148,14 @@ _STYLE = """
 
 
 def _row(v: Verdict) -> str:
-    cells = [str(v.rank or ""), f"<b>{v.check}</b><br>{v.status} {v.severity}", html.escape(v.location or ""),
-             html.escape(v.measured), _bars(v.before, v.after), html.escape(v.fix)]  # fmt: skip
+    cells = [
+        str(v.rank or ""),
+        f"<b>{v.check}</b><br>{v.status} {v.severity}",
+        html.escape(v.location or ""),
+        html.escape(v.measured),
+        _bars(v.before, v.after),
+        html.escape(v.fix),
+    ]
     return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
 
 
@@ -165,12 +185,16 @@ def _curve(losses: list[Any], chance: Any) -> str:
     path = " ".join(f"{width * i / points[-1][0]:.1f},{y(value):.1f}" for i, value in points)
     line = ""
     if chance:
-        line = (f'<line x1="0" x2="{width}" y1="{y(chance):.1f}" y2="{y(chance):.1f}" stroke="currentColor" '
-                f'stroke-dasharray="4 4" opacity=".6"/><text x="{width + 4}" y="{y(chance) + 4:.1f}" font-size="11" '
-                f'fill="currentColor">guessing {chance:.2f}</text>')  # fmt: skip
-    return (f'<svg width="{width + 110}" height="{height + 18}" role="img" aria-label="loss by step"><polyline fill="none" '
-            f'stroke="#3b82c4" stroke-width="1.5" points="{path}"/>{line}<text x="0" y="{height + 14}" font-size="11" '
-            f'fill="currentColor">loss of your loop, {len(points)} steps</text></svg>')  # fmt: skip
+        line = (
+            f'<line x1="0" x2="{width}" y1="{y(chance):.1f}" y2="{y(chance):.1f}" stroke="currentColor" '
+            f'stroke-dasharray="4 4" opacity=".6"/><text x="{width + 4}" y="{y(chance) + 4:.1f}" font-size="11" '
+            f'fill="currentColor">guessing {chance:.2f}</text>'
+        )
+    return (
+        f'<svg width="{width + 110}" height="{height + 18}" role="img" aria-label="loss by step"><polyline fill="none" '
+        f'stroke="#3b82c4" stroke-width="1.5" points="{path}"/>{line}<text x="0" y="{height + 14}" font-size="11" '
+        f'fill="currentColor">loss of your loop, {len(points)} steps</text></svg>'
+    )
 
 
 def _number(value: Any) -> float | None:
@@ -188,8 +212,10 @@ def find_engine() -> str:
     beside = [Path(__file__).parent / "bin" / "nanprobe", Path(sys.executable).parent / "nanprobe"]
     found = next((str(path) for path in beside if path.is_file()), None) or shutil.which("nanprobe")
     if found is None:
-        raise EngineError("the nanprobe engine was not found: build it with `cargo build --release` and put target/release "
-                          "on PATH, or set NANPROBE_BIN to the binary")  # fmt: skip
+        raise EngineError(
+            "the nanprobe engine was not found: build it with `cargo build --release` and put target/release "
+            "on PATH, or set NANPROBE_BIN to the binary"
+        )
     return found
 
 
@@ -205,8 +231,7 @@ def run_engine(folder: Path, options: dict[str, Any], notes: list[str] | None = 
         command = ["judge", folder / "evidence.jsonl"]
         error = evidence["export_error"]
         notes.insert(0, f"judged without experiments: {error['message']}{_at(error['location'])}")
-    ran = subprocess.run([find_engine(), *map(str, command), "--format", "json"], capture_output=True,
-                         text=True)  # fmt: skip
+    ran = subprocess.run([find_engine(), *map(str, command), "--format", "json"], capture_output=True, text=True)
     try:
         diagnosis = json.loads(ran.stdout)
     except json.JSONDecodeError:

@@ -16,8 +16,16 @@ from .report import Report, run_engine
 class Watch:
     """Records the loop that runs inside its `with` block. What is not given is discovered from what runs."""
 
-    def __init__(self, model: Any = None, optimizer: Any = None, train_loader: Any = None, *, val_loader: Any = None,
-                 loss_fn: Any = None, recorder: Recorder | None = None) -> None:  # fmt: skip
+    def __init__(
+        self,
+        model: Any = None,
+        optimizer: Any = None,
+        train_loader: Any = None,
+        *,
+        val_loader: Any = None,
+        loss_fn: Any = None,
+        recorder: Recorder | None = None,
+    ) -> None:
         self.recorder = recorder or Recorder()
         self._given = (model, optimizer, train_loader, val_loader)
         self._hooks = Hooks(self.recorder)

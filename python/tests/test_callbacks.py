@@ -53,7 +53,12 @@ def test_a_hugging_face_trainer(tmp_path):
     rows = [{"values": x[i], "labels": y[i]} for i in range(len(x))]
     callback = NanprobeCallback(steps=10)
     arguments = transformers.TrainingArguments(
-        output_dir=str(tmp_path), max_steps=15, per_device_train_batch_size=10, report_to=[], use_cpu=True, save_strategy="no"
+        output_dir=str(tmp_path),
+        max_steps=15,
+        per_device_train_batch_size=10,
+        report_to=[],
+        use_cpu=True,
+        save_strategy="no",
     )
     transformers.Trainer(Model(), arguments, train_dataset=rows, callbacks=[callback]).train()
     value = callback.watch.capture(tmp_path / "capture")

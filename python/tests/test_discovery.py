@@ -1,5 +1,7 @@
 """Kinds of loops, batches and models: what is found without being told."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from conftest import EXPORTS, data, loader, net, read_safetensors, train
@@ -235,7 +237,7 @@ def test_a_model_that_cannot_be_exported_says_why_and_where(tmp_path):
         assert "decides by the values of a tensor" in error["message"]
         assert error["location"]["file"].endswith("test_discovery.py")
         line = error["location"]["line"]
-        assert "x.sum() > 0" in open(__file__).read().splitlines()[line - 1]
+        assert "x.sum() > 0" in Path(__file__).read_text().splitlines()[line - 1]
 
 
 def test_parts_called_one_after_another_are_named_as_the_reason(tmp_path):

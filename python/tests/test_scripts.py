@@ -115,7 +115,7 @@ def test_the_fault_is_in_the_record_and_gone_when_mended(captures, name):
     assert shows(broken)
     assert not shows(mended)
     owner = {**broken, **(broken["modes"] or {}), **(broken["gradients"] or {})}[where]
-    location = owner["location"] if "location" in owner else owner
+    location = owner.get("location", owner)
     assert place(location) == ("broken.py", line_of(LOOPS / name / "broken.py"))
 
 
