@@ -4,6 +4,7 @@
 //! report. Only `diagnose` knows the whole way.
 
 pub mod architecture;
+pub mod archive;
 pub mod cli;
 pub mod config;
 pub mod data;

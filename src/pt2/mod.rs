@@ -8,18 +8,17 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-mod archive;
 mod error;
+mod folder;
 mod schema;
-mod stored;
 
-pub use archive::Archive;
 pub use error::Pt2Error;
 pub use schema::{
     Argument, Device, Graph, GraphArgument, InputSpec, NamedArgument, Node, OptionalTensor, OutputSpec, Program, Signature, SymInt,
     TensorMeta, TensorName,
 };
-pub use stored::{DType, Stored};
+
+use crate::archive::{Archive, Stored};
 
 /// A model as the file has it.
 pub struct Exported {
@@ -34,16 +33,28 @@ pub struct Exported {
 /// Reads a file.
 pub fn read(path: &Path) -> Result<Exported, Pt2Error> {
     let mut archive = Archive::open(path)?;
-    let byte_order = archive.text("byteorder")?;
-    if byte_order.is_some_and(|order| order.trim() != "little") {
-        return Err(archive.error("its numbers are big-endian, which is not read".to_owned()));
+    if archive.big_endian()? {
+        return Err(Pt2Error::content(&archive, "its numbers are big-endian, which is not read".to_owned()));
     }
-    let program: Program = archive.json("models/model.json")?.ok_or_else(|| archive.no_model())?;
+    let program: Program = archive.json("models/model.json")?.ok_or_else(|| no_model(&archive))?;
     if program.schema_version.major != schema::MAJOR {
         let found = format!("schema {}.{}", program.schema_version.major, program.schema_version.minor);
-        return Err(archive.error(format!("it has {found}, and {}.x is read: export it again with a newer torch", schema::MAJOR)));
+        let problem = format!("it has {found}, and {}.x is read: export it again with a newer torch", schema::MAJOR);
+        return Err(Pt2Error::content(&archive, problem));
     }
-    let weights = stored::read(&mut archive, "data/weights", "model_weights_config.json")?;
-    let constants = stored::read(&mut archive, "data/constants", "model_constants_config.json")?;
+    let weights = folder::read(&mut archive, "data/weights", "model_weights_config.json")?;
+    let constants = folder::read(&mut archive, "data/constants", "model_constants_config.json")?;
     Ok(Exported { program, weights, constants })
+}
+
+/// That the graph is missing, and why that may be.
+fn no_model(archive: &Archive) -> Pt2Error {
+    let problem = if archive.has("serialized_exported_program.json") {
+        "it was written by a torch before 2.8, which pickles the weights; export it again with torch 2.8 or later"
+    } else if archive.has("data.pkl") {
+        "it is a pickled checkpoint or a TorchScript file; export the model with `torch.export.save`"
+    } else {
+        "it has no `models/model.json`"
+    };
+    Pt2Error::content(archive, problem.to_owned())
 }

@@ -11,7 +11,8 @@ use tch::{Device, Kind, Tensor};
 use thiserror::Error;
 
 use super::{Arg, Buffer, Fill, Graph, GraphError, Node, Output, Parameter, SourceLine, Value};
-use crate::pt2::{self, Argument, InputSpec, OutputSpec, Pt2Error, Stored, SymInt};
+use crate::archive::Stored;
+use crate::pt2::{self, Argument, InputSpec, OutputSpec, Pt2Error, SymInt};
 
 mod roles;
 mod scope;
