@@ -24,6 +24,7 @@ pub mod model;
 #[cfg(feature = "engine")]
 pub mod probe;
 pub mod pt2;
+pub mod pth;
 pub mod rank;
 pub mod report;
 #[cfg(feature = "engine")]

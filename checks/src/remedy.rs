@@ -44,7 +44,7 @@ pub enum Remedy {
     SetModes,
     /// Take batch norm's statistics anew from training samples before evaluating.
     CalibrateBatchNorm,
-    /// Start from the values in a safetensors file.
+    /// Start from the values in a file, safetensors or a state dict.
     LoadWeights {
         /// The file.
         path: PathBuf,

@@ -20,6 +20,9 @@ pub use schema::{
 
 use crate::archive::{Archive, Stored};
 
+/// The graph, where torch before 2.8 wrote it.
+pub const OLD_GRAPH: &str = "serialized_exported_program.json";
+
 /// A model as the file has it.
 pub struct Exported {
     /// The graph and what its inputs and outputs are.
@@ -49,7 +52,7 @@ pub fn read(path: &Path) -> Result<Exported, Pt2Error> {
 
 /// That the graph is missing, and why that may be.
 fn no_model(archive: &Archive) -> Pt2Error {
-    let problem = if archive.has("serialized_exported_program.json") {
+    let problem = if archive.has(OLD_GRAPH) {
         "it was written by a torch before 2.8, which pickles the weights; export it again with torch 2.8 or later"
     } else if archive.has("data.pkl") {
         "it is a pickled checkpoint or a TorchScript file; export the model with `torch.export.save`"
