@@ -5,13 +5,14 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufReader, Read, Seek};
+use std::io::{BufReader, Cursor, Read, Seek};
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use zip::ZipArchive;
 
 mod error;
+mod json;
 mod stored;
 
 pub use error::ArchiveError;
@@ -49,6 +50,16 @@ impl Archive {
             return Err(ArchiveError::Damaged { path: path.to_owned(), problem: "it is a folder".to_owned() });
         }
         Self::list(path.to_owned(), Box::new(BufReader::new(file)), metadata.len())
+    }
+
+    /// Opens an entry that is an archive itself; none where it is missing or empty.
+    pub fn nested(&mut self, name: &str) -> Result<Option<Self>, ArchiveError> {
+        let Some(bytes) = self.bytes(name, MOST_BYTES)? else { return Ok(None) };
+        let length = bytes.len() as u64;
+        if length == 0 {
+            return Ok(None);
+        }
+        Self::list(self.path.join(name), Box::new(Cursor::new(bytes)), length).map(Some)
     }
 
     fn list(path: PathBuf, source: Box<dyn Source>, length: u64) -> Result<Self, ArchiveError> {
@@ -111,7 +122,7 @@ impl Archive {
         let Some(bytes) = self.bytes(name, MOST_JSON)? else { return Ok(None) };
         // serde_json stops at 128 levels.
         let wrong = |error| ArchiveError::Content { path: self.path.clone(), problem: format!("`{name}`: {error}") };
-        serde_json::from_slice(&bytes).map(Some).map_err(wrong)
+        serde_json::from_slice(&json::strict(bytes)).map(Some).map_err(wrong)
     }
 
     /// Whether its numbers are big-endian, which is not read.

@@ -35,6 +35,16 @@ pub enum Pt2Error {
         /// What is wrong.
         problem: String,
     },
+    /// The tensors that torch before 2.8 pickled cannot be read.
+    #[error("exported model {path}: `{entry}`: {problem}; export it again with torch 2.8 or later, which pickles no tensors")]
+    Pickled {
+        /// The file.
+        path: PathBuf,
+        /// Where in it.
+        entry: &'static str,
+        /// What is wrong.
+        problem: String,
+    },
 }
 
 impl Pt2Error {
