@@ -175,7 +175,8 @@ pub struct JobArgs {
     /// swin_t, lenet, small-cnn, small-cnn-bn, mlp or sigmoid-mlp
     #[arg(long, value_name = "FILE|NAME", help_heading = "Model")]
     pub model: Option<String>,
-    /// Weights to start from: safetensors with torchvision's names; a head of another size stays fresh [default: none]
+    /// Weights to start from: a state dict or checkpoint (.pth, .pt) or safetensors, with torchvision's names for a built-in model; a head of
+    /// another size stays fresh [default: none]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Model")]
     pub weights: Option<PathBuf>,
     /// Width of the last layer [default: the number of classes]
@@ -194,7 +195,7 @@ pub struct JobArgs {
     /// Momentum of every batch norm: PyTorch's, the weight of the newest batch [default: the architecture's, 0.1]
     #[arg(long, value_name = "M", value_parser = value::share_text, help_heading = "Model")]
     pub batch_norm_momentum: Option<f64>,
-    /// Compare the first values with these, such as the pretrained weights you meant to load; safetensors [default: none]
+    /// Compare the first values with these, such as the pretrained weights you meant to load; .pth, .pt or safetensors [default: none]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Model")]
     pub reference: Option<PathBuf>,
 

@@ -4,6 +4,7 @@
 //! report. Only `diagnose` knows the whole way.
 
 pub mod architecture;
+pub mod archive;
 pub mod cli;
 pub mod config;
 pub mod data;
@@ -23,6 +24,7 @@ pub mod model;
 #[cfg(feature = "engine")]
 pub mod probe;
 pub mod pt2;
+pub mod pth;
 pub mod rank;
 pub mod report;
 #[cfg(feature = "engine")]

@@ -16,6 +16,8 @@ use zip::write::{SimpleFileOptions, ZipWriter};
 use zip::{CompressionMethod, ZipArchive};
 
 const MODEL: &[u8] = include_bytes!("../fixtures/models/batch-mixing.pt2");
+/// Of torch 2.5: another layout, and tensors in pickles.
+const OLD: &[u8] = include_bytes!("../fixtures/models/versions/torch-2.5.1-convnet.pt2");
 const GRAPH: &str = "batch-mixing/models/model.json";
 const WEIGHTS: &str = "batch-mixing/data/weights/model_weights_config.json";
 
@@ -36,9 +38,9 @@ fn open_bytes(bytes: &[u8]) -> Result<(), String> {
     open(&path)
 }
 
-/// The entries of the model's archive.
-fn entries() -> Vec<(String, Vec<u8>)> {
-    let mut zip = ZipArchive::new(Cursor::new(MODEL)).unwrap();
+/// The entries of an archive.
+fn entries(archive: &[u8]) -> Vec<(String, Vec<u8>)> {
+    let mut zip = ZipArchive::new(Cursor::new(archive)).unwrap();
     (0..zip.len())
         .map(|index| {
             let mut entry = zip.by_index(index).unwrap();
@@ -50,10 +52,10 @@ fn entries() -> Vec<(String, Vec<u8>)> {
 }
 
 /// The archive with one entry changed and all checksums right.
-fn with(entry: &str, change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+fn with(archive: &[u8], entry: &str, change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     let mut change = Some(change);
-    for (name, mut bytes) in entries() {
+    for (name, mut bytes) in entries(archive) {
         if name == entry {
             change.take().unwrap()(&mut bytes);
         }
@@ -65,7 +67,7 @@ fn with(entry: &str, change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
 }
 
 fn with_json(entry: &str, change: impl FnOnce(&mut Value)) -> Vec<u8> {
-    with(entry, |bytes| {
+    with(MODEL, entry, |bytes| {
         let mut json = serde_json::from_slice(bytes).unwrap();
         change(&mut json);
         *bytes = serde_json::to_vec(&json).unwrap();
@@ -75,21 +77,24 @@ fn with_json(entry: &str, change: impl FnOnce(&mut Value)) -> Vec<u8> {
 #[test]
 fn the_model_itself_is_read() {
     open_bytes(MODEL).unwrap();
-    open_bytes(&with(GRAPH, |_| {})).unwrap();
+    open_bytes(&with(MODEL, GRAPH, |_| {})).unwrap();
+    open_bytes(OLD).unwrap();
 }
 
 #[test]
 fn a_file_cut_short_anywhere_is_an_error() {
-    for length in (0..MODEL.len()).step_by(MODEL.len() / 50) {
-        assert!(open_bytes(&MODEL[..length]).is_err(), "{length} bytes");
+    for model in [MODEL, OLD] {
+        for length in (0..model.len()).step_by(model.len() / 50) {
+            assert!(open_bytes(&model[..length]).is_err(), "{length} bytes");
+        }
     }
 }
 
 #[test]
 fn flipped_bits_are_no_panic() {
     let mut rng = StdRng::seed_from_u64(0);
-    for _ in 0..mutations() {
-        let mut bytes = MODEL.to_vec();
+    for attempt in 0..mutations() {
+        let mut bytes = if attempt % 2 == 0 { MODEL } else { OLD }.to_vec();
         for _ in 0..rng.random_range(1..4) {
             let at = rng.random_range(0..bytes.len());
             bytes[at] ^= 1 << rng.random_range(0..8);
@@ -116,7 +121,7 @@ fn places(value: &Value, path: &str, found: &mut Vec<String>) {
 fn a_graph_changed_anywhere_is_no_panic() {
     let mut rng = StdRng::seed_from_u64(1);
     for entry in [GRAPH, WEIGHTS] {
-        let original: Value = serde_json::from_slice(&entries().into_iter().find(|(name, _)| name == entry).unwrap().1).unwrap();
+        let original: Value = serde_json::from_slice(&entries(MODEL).into_iter().find(|(name, _)| name == entry).unwrap().1).unwrap();
         let mut all = Vec::new();
         places(&original, "", &mut all);
         let donors: Vec<Value> = all.iter().map(|path| original.pointer(path).unwrap().clone()).collect();
@@ -134,7 +139,7 @@ fn a_graph_changed_anywhere_is_no_panic() {
                     *place = new;
                 }
             }
-            let bytes = with(entry, |bytes| *bytes = serde_json::to_vec(&json).unwrap());
+            let bytes = with(MODEL, entry, |bytes| *bytes = serde_json::to_vec(&json).unwrap());
             let _ = open_bytes(&bytes);
         }
     }
@@ -176,7 +181,7 @@ fn what_is_wrong_is_named() {
             }),
             "is not known",
         ),
-        (complaint(GRAPH, |json| json["schema_version"]["major"] = 7.into()), "schema 7"),
+        (complaint(GRAPH, |json| json["schema_version"]["major"] = 6.into()), "schema 6"),
         (complaint(GRAPH, |json| drop(node(json, 2))), "models/model.json"),
         (
             complaint(WEIGHTS, |json| json["config"]["conv1.weight"]["tensor_meta"]["dtype"] = 77.into()),
@@ -204,4 +209,38 @@ fn a_file_that_is_missing_or_a_folder_is_named() {
     assert!(open(folder.path()).unwrap_err().contains("folder"));
     let missing = folder.path().join("none.pt2");
     assert!(open(&missing).unwrap_err().contains("none.pt2"));
+}
+
+#[test]
+fn pickled_tensors_of_an_old_model_are_read_with_the_same_suspicion() {
+    let weights = "serialized_state_dict.pt";
+    let pickle = "archive/data.pkl";
+    // The pickle within the archive within the archive.
+    let with_pickle = |change: &dyn Fn(&mut Vec<u8>)| open_bytes(&with(OLD, weights, |bytes| *bytes = with(bytes, pickle, change)));
+    with_pickle(&|_| {}).unwrap();
+    let replaced = |from: &[u8], to: &[u8]| {
+        with_pickle(&|bytes| {
+            let at = bytes.windows(from.len()).position(|window| window == from).unwrap();
+            bytes.splice(at..at + from.len(), to.iter().copied());
+        })
+    };
+    for (complaint, part) in [
+        (replaced(b"ctorch._utils\n_rebuild_parameter\n", b"cposix\nsystem\n"), "calls `posix.system`"),
+        (replaced(b"K\xa2", b"K\xa1"), "tensor `conv1.weight`: its storage has 648 bytes, and 644 are declared"),
+        (replaced(b"conv1.weight", b"conv1.height"), "parameter `conv1.weight` has no values"),
+        (replaced(b"\x80\x02", b"\x80\x02\x82"), "the opcode 0x82"),
+        (open_bytes(&with(OLD, weights, |bytes| bytes.truncate(100))), "`serialized_state_dict.pt`"),
+        (open_bytes(&with(OLD, weights, Vec::clear)), "has no values"),
+    ] {
+        let complaint = complaint.expect_err(part);
+        assert!(complaint.contains(part) && complaint.contains("model.pt2"), "`{part}` is not in: {complaint}");
+    }
+    let mut rng = StdRng::seed_from_u64(2);
+    for _ in 0..mutations() {
+        let (place, bit) = (rng.random_range(0..1 << 16), rng.random_range(0..8));
+        let _ = with_pickle(&|bytes| {
+            let place = place % bytes.len();
+            bytes[place] ^= 1 << bit;
+        });
+    }
 }

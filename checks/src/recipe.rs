@@ -303,7 +303,7 @@ pub fn matches(pattern: &str, name: &str) -> bool {
 pub struct ModelRecipe {
     /// An architecture's name, such as `resnet18`.
     pub name: String,
-    /// A safetensors file with torchvision's key names.
+    /// A safetensors file or a state dict, with torchvision's key names.
     pub weights: Option<PathBuf>,
     /// First values of the parameters.
     pub init: Init,
@@ -315,7 +315,7 @@ pub struct ModelRecipe {
     pub detach: Vec<String>,
     /// Momentum of every batch norm, the weight of a new batch, where it is not the architecture's own.
     pub batch_norm_momentum: Option<f64>,
-    /// A safetensors file that the first values are compared with.
+    /// A file, as for `weights`, that the first values are compared with.
     pub reference: Option<PathBuf>,
 }
 

@@ -61,7 +61,7 @@ pub enum Remedy {
     PrepareHeldOutAlike,
     /// Take batch norm's statistics anew from training samples before evaluating.
     CalibrateBatchNorm,
-    /// Start from the values in a safetensors file.
+    /// Start from the values in a file, safetensors or a state dict.
     LoadWeights {
         /// The file.
         path: PathBuf,

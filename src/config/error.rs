@@ -83,7 +83,7 @@ pub enum ConfigError {
     Model(#[from] UnknownModel),
     /// A file that holds no model, or none that can be read without executing it.
     #[error(
-        "`{given}` is not read as a model: export yours with `torch.export.save(torch.export.export(model, (x,)), \"model.pt2\")`, or give a built-in architecture by name ({known})"
+        "`{given}` is not read as a model: export yours with `torch.export.save(torch.export.export(model, (x,)), \"model.pt2\")`, or give a built-in architecture by name ({known}); a file of values alone goes to `weights`"
     )]
     OtherModelFile {
         /// As given.

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::archive::{Archive, ArchiveError};
+
 /// Why an exported model cannot be read.
 #[derive(Debug, Error)]
 pub enum Pt2Error {
@@ -33,4 +35,31 @@ pub enum Pt2Error {
         /// What is wrong.
         problem: String,
     },
+    /// The tensors that torch before 2.8 pickled cannot be read.
+    #[error("exported model {path}: `{entry}`: {problem}; export it again with torch 2.8 or later, which pickles no tensors")]
+    Pickled {
+        /// The file.
+        path: PathBuf,
+        /// Where in it.
+        entry: &'static str,
+        /// What is wrong.
+        problem: String,
+    },
+}
+
+impl Pt2Error {
+    /// An error about the content.
+    pub fn content(archive: &Archive, problem: String) -> Self {
+        Self::Content { path: archive.path().to_owned(), problem }
+    }
+}
+
+impl From<ArchiveError> for Pt2Error {
+    fn from(error: ArchiveError) -> Self {
+        match error {
+            ArchiveError::Read { path, source } => Self::Read { path, source },
+            ArchiveError::Damaged { path, problem } => Self::Archive { path, problem },
+            ArchiveError::Content { path, problem } => Self::Content { path, problem },
+        }
+    }
 }

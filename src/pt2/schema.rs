@@ -1,11 +1,13 @@
-//! `models/model.json`, as far as it is read: torch's export schema 8.
+//! The graph as JSON, as far as it is read: torch's export schema 8, and 7, which torch 2.5 wrote and which differs in nothing that is
+//! read here (`torch/_export/serde/schema.py`).
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::RangeInclusive;
 
 use serde::Deserialize;
 
-/// The version that is read; another minor version only adds fields.
-pub const MAJOR: u64 = 8;
+/// The versions that are read; another minor version only adds fields.
+pub const MAJORS: RangeInclusive<u64> = 7..=8;
 
 /// A whole model.
 #[derive(Debug, Deserialize)]

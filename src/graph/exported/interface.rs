@@ -4,9 +4,10 @@ use nanprobe_checks::recipe::Loss;
 
 use super::InputSizes;
 use super::scope::{Scope, kind};
+use crate::archive::DType;
 use crate::graph::criterion::{depends_on, recognise};
 use crate::graph::{Criterion, Graph, TargetForm, Value};
-use crate::pt2::{self, Argument, DType, InputSpec, OutputSpec, TensorMeta};
+use crate::pt2::{self, Argument, InputSpec, OutputSpec, TensorMeta};
 
 /// An input as the file describes it.
 pub(super) struct Given {

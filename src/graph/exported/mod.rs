@@ -11,8 +11,10 @@ use tch::{Device, Kind, Tensor};
 use thiserror::Error;
 
 use super::{Arg, Buffer, Content, Fill, Graph, GraphError, Node, Output, Parameter, SourceLine, Value};
-use crate::pt2::{self, Argument, InputSpec, OutputSpec, Pt2Error, Stored, SymInt};
+use crate::archive::Stored;
+use crate::pt2::{self, Argument, InputSpec, OutputSpec, Pt2Error, SymInt};
 
+mod functional;
 mod interface;
 mod roles;
 mod scope;
@@ -27,6 +29,8 @@ use source::{module, place};
 const MOST_NODES: usize = 200_000;
 /// Sub-graphs within sub-graphs.
 const DEEPEST: usize = 16;
+/// The export schema, that of torch 2.6, since which operators that write in place are exported as such.
+const IN_PLACE: u64 = 8;
 
 /// Why an exported model cannot be used.
 #[derive(Debug, Error)]
@@ -94,10 +98,11 @@ impl Exported {
         let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
         let wrong = |problem| ExportedError::Graph { path: path.display().to_string(), problem };
         let mut reader = Reader::new(&name);
+        reader.functional = file.program.schema_version.major < IN_PLACE;
         let scope = reader.inputs(&file).map_err(wrong)?;
         let graph = &file.program.graph_module.graph;
         let scope = reader.nodes(graph, scope, false, 0).map_err(wrong)?;
-        writes_in_place(&file).map_err(wrong)?;
+        if reader.functional { reader.written(&file, &scope) } else { writes_in_place(&file) }.map_err(wrong)?;
         let mut given = given(&file);
         let returned = returned(&file, &scope).map_err(wrong)?;
         let outputs = settle(&mut reader.graph, &given, &returned).map_err(wrong)?;
@@ -149,18 +154,14 @@ struct Reader<'a> {
     modules: BTreeMap<String, Module>,
     /// Nodes of each module so far, for their names.
     calls: HashMap<String, usize>,
+    /// Whether the file is of a torch that exported functions in the place of operators that write in place.
+    functional: bool,
 }
 
 impl<'a> Reader<'a> {
     fn new(name: &str) -> Self {
-        Self {
-            graph: Graph::empty(name),
-            stored: vec![],
-            stored_buffers: vec![],
-            frozen: vec![],
-            modules: BTreeMap::new(),
-            calls: HashMap::new(),
-        }
+        let (modules, calls) = (BTreeMap::new(), HashMap::new());
+        Self { graph: Graph::empty(name), stored: vec![], stored_buffers: vec![], frozen: vec![], modules, calls, functional: false }
     }
 
     /// Parameters, buffers and constants, in the order of the graph's inputs. One that is tied to an earlier one is that one.
@@ -226,6 +227,9 @@ impl<'a> Reader<'a> {
         let target = node.target.trim_start_matches("torch.ops.").to_owned();
         if target.starts_with("aten._assert") || target.starts_with("aten.sym_constrain") {
             return Ok(());
+        }
+        if self.functional && functional::is_batch_norm(&target) {
+            return self.batch_norm(node, scope, detached, depth);
         }
         if target.starts_with("higher_order.") {
             return self.sub_graph(&target, node, scope, detached, depth);

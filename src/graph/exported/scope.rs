@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use tch::Kind;
 
+use crate::archive::DType;
 use crate::graph::{Arg, Output, Value};
-use crate::pt2::{self, Argument, DType, SymInt};
+use crate::pt2::{self, Argument, SymInt};
 
 /// What names stand for.
 #[derive(Clone, Default)]

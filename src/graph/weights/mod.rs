@@ -1,16 +1,22 @@
-//! Reads a safetensors file into a network: torchvision's key names, shapes checked.
+//! Reads a file of values into a network: torchvision's key names, shapes checked.
+//!
+//! The file is a safetensors file or what `torch.save` writes of a state dict or a checkpoint; its content says which.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use safetensors::SafeTensors;
-use safetensors::tensor::TensorView;
-use tch::{Device, Kind, Tensor};
 use thiserror::Error;
 
-use super::{GraphError, Network};
+use super::{Graph, GraphError, Network};
+use crate::pth::{PthError, shown};
 
-/// Files above this are refused before they are read: the largest model of the field's usual ones has 1.3 GB.
-const MAX_BYTES: u64 = 8 << 30;
+mod file;
+
+use file::{Found, Weights};
+
+/// What wrappers put before each name: DataParallel and DistributedDataParallel, `torch.compile`, both, and the attribute in which
+/// PyTorch Lightning's modules usually have the model.
+const PREFIXES: [&str; 7] = ["", "module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module.", "model.", "net."];
 
 /// Why a weights file cannot be used.
 #[derive(Debug, Error)]
@@ -24,16 +30,18 @@ pub enum WeightsError {
         source: std::io::Error,
     },
     /// It is larger than any model.
-    #[error("weights file {path} has {bytes} bytes, more than the {MAX_BYTES} that are read")]
+    #[error("weights file {path} has {bytes} bytes, more than the {most} that are read")]
     TooLarge {
         /// The file.
         path: PathBuf,
         /// Its size.
         bytes: u64,
+        /// The largest that is read.
+        most: u64,
     },
-    /// It is no safetensors file.
+    /// It has neither format.
     #[error(
-        "{path} is not a safetensors file ({source}); write one with `safetensors.torch.save_file(model.state_dict(), \"model.safetensors\")`"
+        "{path} is neither a safetensors file ({source}) nor a state dict; write one with `torch.save(model.state_dict(), \"model.pth\")`"
     )]
     Format {
         /// The file.
@@ -55,6 +63,9 @@ pub enum WeightsError {
         /// A key of the file.
         found: String,
     },
+    /// It is a pickled file that is not read.
+    #[error(transparent)]
+    Pickled(#[from] PthError),
     /// libtorch refused.
     #[error(transparent)]
     Graph(#[from] GraphError),
@@ -71,6 +82,10 @@ pub struct Loaded {
     pub reshaped: Vec<String>,
     /// Keys of the file that the model does not have.
     pub unused: Vec<String>,
+    /// Where in the file the values are, if not at its top.
+    pub place: String,
+    /// What the file has before each name and the model does not.
+    pub prefix: &'static str,
 }
 
 impl Loaded {
@@ -79,11 +94,13 @@ impl Loaded {
         let taken = self.parameters.iter().filter(|taken| **taken).count();
         let list = |what: &str, names: &[String]| match names {
             [] => String::new(),
-            [first] => format!("; {what}: {first}"),
-            [first, rest @ ..] => format!("; {what}: {first} and {} more", rest.len()),
+            [first] => format!("; {what}: {}", shown(first)),
+            [first, rest @ ..] => format!("; {what}: {} and {} more", shown(first), rest.len()),
         };
+        let place = if self.place.is_empty() { String::new() } else { format!("'s `{}`", self.place) };
+        let prefix = if self.prefix.is_empty() { String::new() } else { format!(", its names without `{}`", self.prefix) };
         format!(
-            "{taken} of {} parameter tensors from the file{}{}{}",
+            "{taken} of {} parameter tensors from the file{place}{prefix}{}{}{}",
             self.parameters.len(),
             list("left fresh because of another shape", &self.reshaped),
             list("not in the file", &self.missing),
@@ -92,21 +109,17 @@ impl Loaded {
     }
 }
 
-/// Copies a safetensors file's tensors into the network's parameters and buffers of the same name
+/// Copies a file's tensors into the network's parameters and buffers of the same name
 /// and shape. A head of another size is left fresh and reported.
 pub fn load(network: &mut Network, path: &Path) -> Result<Loaded, WeightsError> {
-    let read = |source| WeightsError::Read { path: path.to_owned(), source };
-    let bytes = std::fs::metadata(path).map_err(read)?.len();
-    if bytes > MAX_BYTES {
-        return Err(WeightsError::TooLarge { path: path.to_owned(), bytes });
-    }
-    let content = std::fs::read(path).map_err(read)?;
-    let file = SafeTensors::deserialize(&content).map_err(|source| WeightsError::Format { path: path.to_owned(), source })?;
-
-    let mut loaded = Loaded::default();
+    let content = file::content(path)?;
+    let file = Weights::of(path, content.as_deref())?;
     let graph = network.graph().clone();
+    let prefix = prefix(&graph, &file.names());
+    let mut loaded = Loaded { place: file.place().to_owned(), prefix, ..Loaded::default() };
+    let key = |name: &str| format!("{prefix}{name}");
     for (index, parameter) in graph.parameters.iter().enumerate() {
-        let taken = match find(&file, &parameter.name, &parameter.shape)? {
+        let taken = match file.find(&key(&parameter.name), &parameter.shape)? {
             Found::Tensor(values) => network.set_parameter(index, &values).map(|()| true)?,
             Found::Missing => {
                 loaded.missing.push(parameter.name.clone());
@@ -120,49 +133,33 @@ pub fn load(network: &mut Network, path: &Path) -> Result<Loaded, WeightsError> 
         loaded.parameters.push(taken);
     }
     for (index, buffer) in graph.buffers.iter().enumerate() {
-        if let Found::Tensor(values) = find(&file, &buffer.name, &buffer.shape)? {
+        if let Found::Tensor(values) = file.find(&key(&buffer.name), &buffer.shape)? {
             network.set_buffer(index, &values)?;
         }
     }
-    let known = |key: &str| graph.parameters.iter().any(|p| p.name == key) || graph.buffers.iter().any(|b| b.name == key);
-    loaded.unused =
-        file.names().into_iter().filter(|key| !known(key) && !key.ends_with("num_batches_tracked")).map(ToString::to_string).collect();
-    loaded.unused.sort();
+    let known: HashSet<String> =
+        graph.parameters.iter().map(|p| key(&p.name)).chain(graph.buffers.iter().map(|buffer| key(&buffer.name))).collect();
+    loaded.unused = file
+        .names()
+        .into_iter()
+        .filter(|key| !known.contains(*key) && !key.ends_with("num_batches_tracked"))
+        .map(ToString::to_string)
+        .collect();
     if loaded.parameters.iter().all(|taken| !taken) && loaded.reshaped.is_empty() {
         return Err(WeightsError::OtherModel {
             path: path.to_owned(),
             model: graph.name.clone(),
             expected: graph.parameters.first().map(|p| p.name.clone()).unwrap_or_default(),
-            found: loaded.unused.first().cloned().unwrap_or_default(),
+            found: loaded.unused.first().map(|key| shown(key)).unwrap_or_default(),
         });
     }
     Ok(loaded)
 }
 
-enum Found {
-    Tensor(Tensor),
-    Missing,
-    OtherShape(Vec<usize>),
-}
-
-fn find(file: &SafeTensors, name: &str, shape: &[i64]) -> Result<Found, GraphError> {
-    let Ok(view) = file.tensor(name) else { return Ok(Found::Missing) };
-    if view.shape().iter().map(|&n| n as i64).ne(shape.iter().copied()) {
-        return Ok(Found::OtherShape(view.shape().to_vec()));
-    }
-    Ok(tensor(&view)?.map_or(Found::Missing, Found::Tensor))
-}
-
-/// A float32 tensor of a stored one; none for a type that parameters do not have.
-fn tensor(view: &TensorView) -> Result<Option<Tensor>, GraphError> {
-    use safetensors::Dtype;
-    let kind = match view.dtype() {
-        Dtype::F32 => Kind::Float,
-        Dtype::F64 => Kind::Double,
-        Dtype::F16 => Kind::Half,
-        Dtype::BF16 => Kind::BFloat16,
-        _ => return Ok(None),
-    };
-    let shape: Vec<i64> = view.shape().iter().map(|&n| n as i64).collect();
-    Ok(Some(Tensor::f_from_data_size(view.data(), &shape, kind)?.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?))
+/// The prefix with which the most parameters are in the file; none where it makes no difference.
+fn prefix(graph: &Graph, names: &[&str]) -> &'static str {
+    let names: HashSet<&str> = names.iter().copied().collect();
+    let found = |prefix: &str| graph.parameters.iter().filter(|p| names.contains(&*format!("{prefix}{}", p.name))).count();
+    // The first of equals: `max_by_key` takes the last.
+    PREFIXES.into_iter().rev().max_by_key(|prefix| found(prefix)).unwrap_or_default()
 }
