@@ -26,6 +26,8 @@ const KNOWN_BY_HEART: f64 = 0.9;
 const PATIENT: [&str; 2] = ["learning-rate-too-low", "class-imbalance"];
 /// Steps that such a job is given, in multiples of the probe's: 20 epochs of 1,000 samples instead of four.
 const LONGER: u32 = 5;
+/// Share of what a remedy buys that it must reach by then. Ours: the rest comes with the next epochs.
+const CATCHES_UP: f64 = 0.8;
 
 /// Answers a job: a measuring process trains, this one judges, asks for experiments and ranks.
 ///
@@ -178,7 +180,10 @@ fn patience(bench: &mut Bench, training: &Training, outcome: &mut experiment::Ou
         let others: Vec<Remedy> = outcome.path.iter().filter(|step| step.check != check).map(|step| step.remedy.clone()).collect();
         let runs = bench.trial(Exam::Longer(LONGER), &others, 0..training.runs.len()).filter(|runs| !runs.is_empty());
         let Some(accuracy) = runs.map(|runs| experiment::accuracy(&runs)) else { continue };
-        if accuracy >= step.accuracy - experiment::TOLERANCE {
+        let before =
+            outcome.decisions.iter().find(|d| d.check == check).and_then(|d| d.effect.as_ref()).map_or(0.0, |effect| effect.before.0);
+        let left = (step.accuracy - before) * (1.0 - CATCHES_UP);
+        if accuracy >= step.accuracy - left.max(experiment::TOLERANCE) {
             outcome.only_slower(check, Longer { times: LONGER, accuracy: accuracy.into() });
         }
     }

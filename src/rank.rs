@@ -10,7 +10,7 @@ use nanprobe_checks::recipe::matches;
 use nanprobe_checks::{AnyCheck, Evidence, Judgement, Location, Outcome, Real, Severity};
 
 use crate::diagnosis::{Criterion, Diagnosis, Effect, Fix, JobReport, Longer, RunReport, SCHEMA, Status, Symptom, Verdict};
-use crate::experiment::{self, TOLERANCE};
+use crate::experiment;
 
 /// A check and its answer to the evidence.
 pub struct Judged {
@@ -151,7 +151,7 @@ const SMALL: f64 = 0.1;
 fn decided_severity(severity: Severity, effect: Option<&Effect>, status: Status, evidence: &Evidence) -> Severity {
     match effect.filter(|_| matches!(status, Status::Confirmed | Status::Contributing)) {
         // It was tried longer because it learns as it is, and it catches up: nothing is lost but time.
-        Some(Effect { longer: Some(longer), after, .. }) if longer.accuracy.0 >= after.0 - TOLERANCE => Severity::Note,
+        Some(Effect { longer: Some(_), .. }) => Severity::Note,
         Some(Effect { decided_by: Criterion::Speed, half_way_before, half_way_after, .. }) => {
             let slow = half_way_after.zip(*half_way_before).is_none_or(|(after, before)| before.0 > SLOW * after.0);
             if slow { severity.min(Severity::Warning) } else { Severity::Note }

@@ -17,8 +17,8 @@ from torch.utils import _pytree
 from . import _where
 from ._tensors import logits_of
 
-# Files of earlier versions pickle the weights, and a pickle is never read.
-OLDEST = (2, 8)
+# Earlier versions cannot leave the batch size open by themselves (`Dim.AUTO`).
+OLDEST = (2, 6)
 
 
 class NotExportable(Exception):
@@ -70,8 +70,8 @@ def export(model: nn.Module, call: Any, inputs: list[Tensor], criterion: Any, ta
     """
     if tuple(int(part) for part in torch.__version__.split(".")[:2]) < OLDEST:
         raise NotExportable(
-            f"torch {torch.__version__} writes model files that pickle the weights, which nanprobe never "
-            "reads: use torch 2.8 or later to have fixes tried by experiment"
+            f"torch {torch.__version__} cannot export a model with an open batch size: use torch 2.6 or later to have fixes "
+            "tried by experiment"
         )
     kind, run, count = type(model), caller(model, call), len(inputs)
     template, spec, slots = call

@@ -14,7 +14,7 @@ from torch import nn  # noqa: E402
 from torch.utils.data import DataLoader, TensorDataset  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
-EXPORTS = tuple(int(part) for part in torch.__version__.split(".")[:2]) >= (2, 8)
+EXPORTS = tuple(int(part) for part in torch.__version__.split(".")[:2]) >= (2, 6)
 
 torch.set_num_threads(1)
 

@@ -136,6 +136,6 @@ def test_a_mended_schedule_keeps_most_of_the_learning_rate(captures):
 
 def test_the_model_is_captured_as_it_was_before_the_first_step(captures):
     if not EXPORTS:
-        pytest.skip("torch's own files are read from 2.8 on")
+        pytest.skip("models are exported from torch 2.6 on")
     program = torch.export.load(captures[LOOPS / "unshuffled-batches" / "mended.py"] / "model.pt2")
     assert program.state_dict["0.weight"].abs().max() < 0.34  # Conv2d(1, 8, 3) starts within 1/3

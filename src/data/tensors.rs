@@ -105,8 +105,11 @@ impl TensorFile {
     }
 }
 
-/// The tensors by name, and the metadata. All ranges lie within `content`.
-fn entries(content: &[u8]) -> Result<(BTreeMap<String, Entry>, HashMap<String, String>), safetensors::SafeTensorError> {
+/// Tensors by name.
+type Entries = BTreeMap<String, Entry>;
+
+/// The tensors, and the metadata. All ranges lie within `content`.
+fn entries(content: &[u8]) -> Result<(Entries, HashMap<String, String>), safetensors::SafeTensorError> {
     let file = SafeTensors::deserialize(content)?;
     let (_, header) = SafeTensors::read_metadata(content)?;
     let start = |data: &[u8]| data.as_ptr() as usize - content.as_ptr() as usize;
@@ -117,7 +120,7 @@ fn entries(content: &[u8]) -> Result<(BTreeMap<String, Entry>, HashMap<String, S
     Ok((file.tensors().into_iter().map(entry).collect(), header.metadata().clone().unwrap_or_default()))
 }
 
-fn part(entries: &BTreeMap<String, Entry>, content: &[u8], prefix: &str) -> Result<Part, String> {
+fn part(entries: &Entries, content: &[u8], prefix: &str) -> Result<Part, String> {
     let names = input_names(entries, prefix)?;
     let targets = entries.get(&format!("{prefix}targets")).ok_or_else(|| {
         let has = entries.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
@@ -150,7 +153,7 @@ fn part(entries: &BTreeMap<String, Entry>, content: &[u8], prefix: &str) -> Resu
 }
 
 /// `inputs`, or `inputs.0`, `inputs.1`, ... in the order of their numbers, other names in alphabetical order.
-fn input_names(entries: &BTreeMap<String, Entry>, prefix: &str) -> Result<Vec<String>, String> {
+fn input_names(entries: &Entries, prefix: &str) -> Result<Vec<String>, String> {
     let single = format!("{prefix}inputs");
     if entries.contains_key(&single) {
         return Ok(vec![single]);
@@ -323,7 +326,7 @@ mod tests {
     fn what_does_not_fit_together_is_named() {
         let message = |tensors: &[(&str, &str, &[usize], Vec<u8>)]| opened(&file(tensors, &[])).unwrap_err();
         let inputs = ("inputs", "F32", &[2, 1][..], floats(&[1.0, 2.0]));
-        assert!(message(&[inputs.clone()]).contains("it has no `targets`; it has `inputs`"));
+        assert!(message(std::slice::from_ref(&inputs)).contains("it has no `targets`; it has `inputs`"));
         assert!(
             message(&[("targets", "I64", &[2], whole(&[0, 1])), ("x", "F32", &[2], floats(&[1.0, 2.0]))]).contains("it has no `inputs`")
         );

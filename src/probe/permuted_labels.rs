@@ -31,17 +31,14 @@ const VOCABULARY: i64 = 300_000;
 pub fn measure(lab: &Lab) -> Result<PermutedLabels, ProbeError> {
     let (samples, held_out) = (shrink(&lab.train)?, shrink(&lab.held_out)?);
     let outputs = lab.train.classes().max(2) as i64;
-    let (learner, graph, recipe) = match samples.pixels() {
-        Some(pixels) => {
-            let size = pixels.size();
-            let shape = Shape { channels: size[1], size: size[3], outputs };
-            let learner = format!("a small batch-norm network with Adam 2e-3 on {} px inputs of unit variance, shuffled", size[3]);
-            (learner, of_pictures(shape), recipe(mean_and_deviation(pixels)?))
-        }
-        None => {
-            let learner = "a small batch-norm network with Adam 2e-3 on standardised values and averaged embeddings, shuffled";
-            (learner.to_owned(), of_anything(&[&samples, &held_out], outputs)?, recipe(Normalize::Standardize))
-        }
+    let (learner, graph, recipe) = if let Some(pixels) = samples.pixels() {
+        let size = pixels.size();
+        let shape = Shape { channels: size[1], size: size[3], outputs };
+        let learner = format!("a small batch-norm network with Adam 2e-3 on {} px inputs of unit variance, shuffled", size[3]);
+        (learner, of_pictures(shape), recipe(mean_and_deviation(pixels)?))
+    } else {
+        let learner = "a small batch-norm network with Adam 2e-3 on standardised values and averaged embeddings, shuffled";
+        (learner.to_owned(), of_anything(&[&samples, &held_out], outputs)?, recipe(Normalize::Standardize))
     };
     // Both sides of a contest train at the same time: the reference learner draws nothing while it trains.
     let contest = |repetition: usize| -> Result<LabelContest, ProbeError> {

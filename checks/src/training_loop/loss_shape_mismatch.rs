@@ -75,11 +75,7 @@ impl Check for LossShapeMismatch {
             )
         } else if ids {
             let message = "a criterion for numbers is given class ids, so all outputs of a sample learn the same number";
-            (
-                message,
-                "use `nn.CrossEntropyLoss` with class ids, or one-hot targets: `F.one_hot(targets, classes).float()`",
-                Some(Loss::CrossEntropy),
-            )
+            (message, "use `nn.CrossEntropyLoss` with class ids, or one-hot targets: `F.one_hot(targets, classes).float()`", None)
         } else {
             return Judgement::clear(measured);
         };

@@ -7,6 +7,9 @@ use crate::graph::SourceLine;
 /// What torch writes for nodes that it inserted itself.
 const NO_MODULE: &str = "_empty_nn_module_stack_from_metadata_hook";
 
+/// What stands around the user's model without being theirs: torch's own checks, and the Python package that exports it.
+const WRAPPERS: [&str; 2] = ["torch/fx/passes/runtime_assert.py", "nanprobe/_export.py"];
+
 /// Path and class of the innermost module: the last of `nn_module_stack`'s entries `key,path,class;...`.
 pub(super) fn module(metadata: &HashMap<String, String>) -> (String, String) {
     let stack = metadata.get("nn_module_stack").map_or("", String::as_str);
@@ -23,7 +26,7 @@ pub(super) fn place(metadata: &HashMap<String, String>) -> Option<SourceLine> {
         let line = rest.split(',').next()?.parse().ok()?;
         Some(SourceLine { file: file.to_owned(), line })
     });
-    let frames: Vec<SourceLine> = frames.filter(|frame| frame.file != "torch/fx/passes/runtime_assert.py").collect();
+    let frames: Vec<SourceLine> = frames.filter(|frame| !WRAPPERS.iter().any(|wrapper| frame.file.ends_with(wrapper))).collect();
     let own = |frame: &&SourceLine| !["site-packages/", "dist-packages/"].iter().any(|installed| frame.file.contains(installed));
     // A model out of a package has no line of the user's: then its own. torch's lines help nobody: in an `nn.Sequential` there are no others.
     let models = |frame: &&SourceLine| !frame.file.contains("/torch/");
@@ -46,6 +49,8 @@ mod tests {
         assert_eq!(place(&metadata("stack_trace", package)).map(|source| source.line), Some(3));
         let torch = "File \"/venv/lib/python3.11/site-packages/torch/nn/modules/activation.py\", line 1821, in forward";
         assert_eq!(place(&metadata("stack_trace", torch)), None);
+        let package = "File \"/home/me/nanprobe/_export.py\", line 81, in run";
+        assert_eq!(place(&metadata("stack_trace", package)), None);
         assert_eq!(place(&metadata("stack_trace", "nothing like it")), None);
     }
 
