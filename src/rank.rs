@@ -12,6 +12,9 @@ use nanprobe_checks::{AnyCheck, Evidence, Judgement, Location, Outcome, Real, Se
 use crate::diagnosis::{Criterion, Diagnosis, Effect, Fix, JobReport, Longer, RunReport, SCHEMA, Status, Symptom, Verdict};
 use crate::experiment;
 
+/// The family of the checks of a user's own loop.
+const LOOP: &str = "loop";
+
 /// A check and its answer to the evidence.
 pub struct Judged {
     /// The check.
@@ -53,7 +56,9 @@ pub fn rank(evidence: &Evidence, judged: &[Judged], outcome: &experiment::Outcom
     verdicts.sort_by_key(|(verdict, strength)| {
         let place = fixed.iter().position(|check| *check == verdict.check);
         // What no experiment can mend comes first, unless the fixes make the training learn without it.
-        let blocking = verdict.status == Status::Suspected && verdict.severity == Some(Severity::Error) && !mends;
+        // A fault of the loop that the engine does not train with is not mended by what it tried.
+        let beyond = verdict.family == LOOP && verdict.edit.is_none();
+        let blocking = verdict.status == Status::Suspected && verdict.severity == Some(Severity::Error) && (!mends || beyond);
         let group = match verdict.status {
             _ if verdict.explained_by.is_some() => 3,
             Status::Suspected if blocking => 0,

@@ -160,6 +160,7 @@ def write(scene: Scene, folder: Path, metric: Any = None) -> dict[str, Any]:
     folder.mkdir(parents=True, exist_ok=True)
     error = None
     with untouched():
+        scene.spread()
         try:
             _write_model(scene, folder, metric)
         except NotExportable as failure:

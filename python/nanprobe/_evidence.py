@@ -60,6 +60,12 @@ class Scene:
         self.criterion_exports = True
         self.evaluated: dict[str, Any] | None = None
 
+    def spread(self) -> None:
+        """Takes the training samples from all over a loader that keeps its order, where that can be done."""
+        if self.train is not None and self.train_samples is not None and reordered(self.train) is False:
+            found = _samples.spread_over(self.train.loader, self.train_samples, _samples.MAX_TRAIN)
+            self.train_samples = found or self.train_samples
+
     def _held_out(self) -> _samples.Samples | None:
         found = _samples.gather(self.evaluation, 10 * _samples.MAX_HELD_OUT)
         if found is None or self.train_samples is None:

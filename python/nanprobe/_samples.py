@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import math
 from collections import Counter
@@ -11,10 +12,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import Subset
+from torch.utils.data import SequentialSampler, Subset
 
 from ._record import Forward
-from ._tensors import storable
+from ._tensors import leaves, storable
 
 MAX_TRAIN, MAX_HELD_OUT = 1500, 600
 
@@ -70,6 +71,51 @@ def like(targets: Tensor, model: Tensor) -> Tensor:
     if targets.numel() == len(targets):
         targets = targets.reshape(len(targets), *model.shape[1:])
     return targets.to(model.dtype)
+
+
+def spread_over(loader: Any, samples: Samples, limit: int) -> Samples | None:
+    """Batches from all over a loader that keeps its order, in the form of the samples that the loop took from its beginning.
+
+    A sorted data set begins with one class. None where the whole was seen, or where it cannot be told which entries of a batch
+    reached the model as they were.
+    """
+    dataset, size = getattr(loader, "dataset", None), getattr(loader, "batch_size", None)
+    whole = hasattr(dataset, "__getitem__") and hasattr(dataset, "__len__")
+    if not size or not whole or type(getattr(loader, "sampler", None)) is not SequentialSampler:
+        return None
+    if len(dataset) <= len(samples.targets):
+        return None
+
+    def batch(number: int) -> list[Tensor]:
+        items = range(number * size, min(len(dataset), (number + 1) * size))
+        return [leaf for _, leaf in leaves(loader.collate_fn([dataset[i] for i in items]))]
+
+    first = batch(0)
+    wanted = [*samples.inputs, samples.targets]
+    forms = [_as_given] * len(samples.inputs) + [like]
+    places = [_place(first, form, tensor) for form, tensor in zip(forms, wanted, strict=True)]
+    if None in places:
+        return None
+    total = len(dataset) // size
+    count = min(total, max(2, limit // size))
+    batches = [batch(i * total // count) for i in range(count)]
+    found = [torch.cat([form(part[place], tensor) for part in batches])
+             for place, form, tensor in zip(places, forms, wanted, strict=True)]  # fmt: skip
+    return Samples(found[:-1], found[-1], [size] * count)
+
+
+def _as_given(leaf: Tensor, model: Tensor) -> Tensor:
+    """A batch's entry in the shape and type in which it reached the model."""
+    return storable(leaf).reshape(len(leaf), *model.shape[1:]).to(model.dtype)
+
+
+def _place(batch: list[Tensor], form: Any, tensor: Tensor) -> int | None:
+    """Which entry of the first batch is the beginning of what was recorded."""
+    for place, leaf in enumerate(batch):
+        with contextlib.suppress(RuntimeError, ValueError):
+            if leaf.dim() and torch.equal(form(leaf, tensor), tensor[: len(leaf)]):
+                return place
+    return None
 
 
 def moments(tensor: Tensor) -> dict[str, Any]:

@@ -18,6 +18,7 @@ mod detached_loss;
 mod foreign_parameters_in_optimizer;
 mod gradient_clipping_too_tight;
 mod gradients_cleared_before_step;
+mod loop_falls_short;
 mod loss_shape_mismatch;
 mod missing_zero_grad;
 mod mixed_precision_underflow;
@@ -44,6 +45,7 @@ pub const CHECKS: &[&dyn AnyCheck] = &[
     &train_validation_overlap::TrainValidationOverlap,
     &validation_prepared_differently::ValidationPreparedDifferently,
     &accuracy_computed_wrong::AccuracyComputedWrong,
+    &loop_falls_short::LoopFallsShort,
 ];
 
 /// Batches of which at least one kind of call must have been seen before anything is said of a loop: in the first one or two a
