@@ -93,8 +93,8 @@ fn carry_pictures(graph: &Graph) -> Vec<bool> {
     carry
 }
 
-/// Operators that leave each value as it is, or drop it.
-const PASSING: [&str; 14] = [
+/// Operators that leave each value as it is, drop it, or average values, which keeps what bounds them.
+const PASSING: [&str; 17] = [
     "flatten",
     "dropout",
     "detach",
@@ -109,6 +109,9 @@ const PASSING: [&str; 14] = [
     "expand",
     "permute",
     "transpose",
+    "avg_pool2d",
+    "adaptive_avg_pool2d",
+    "mean",
 ];
 
 /// Positions of the activation functions between the last layer and the output, in order.

@@ -103,7 +103,10 @@ mod tests {
             let last: Vec<_> = graph.parameters.iter().zip(&depths).filter(|(_, depth)| **depth == deepest).map(|(p, _)| p).collect();
             assert_eq!(deepest + 1, layers.len() as u64, "{}", graph.name);
             assert!(last.iter().all(|p| p.shape[0] == 7), "{}: {last:?}", graph.name);
-            assert!(trailing_activations(&graph).is_empty(), "{}", graph.name);
+            let trailing: Vec<&str> = trailing_activations(&graph).into_iter().map(|i| graph.nodes[i].module.as_str()).collect();
+            // SqueezeNet averages a ReLU's outputs over the picture: none of its answers is below zero.
+            let expected: &[&str] = if graph.name == "squeezenet1_1" { &["classifier.2"] } else { &[] };
+            assert_eq!(trailing, expected, "{}", graph.name);
         }
     }
 
