@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Seen, falls};
 use crate::check::Check;
-use crate::evidence::{Training, TrainingLoop};
+use crate::evidence::{Training, TrainingLoop, TrainingRun};
 use crate::progress::{LEARNS, way};
 use crate::stats::between;
 use crate::words::{number, percent};
@@ -59,18 +59,15 @@ impl Check for LoopFallsShort {
         let classes = training.runs.first().map_or(2, |run| run.held_out.confusion.len()).max(2);
         let plain = training.mean(|run| run.held_out.balanced_accuracy());
         let enough = seen.steps.max(seen.batches) >= training.steps;
-        let (short, measured) = match seen.evaluated.as_ref().filter(|own| own.samples >= limits.samples) {
-            Some(own) => {
-                let measured =
-                    format!("{} after {} batches of your loop, {} of a plain one", percent(own.accuracy.0), seen.batches, percent(plain));
-                (way(own.accuracy.0, classes) < limits.reached, measured)
-            }
-            None => {
-                let last = seen.losses.last().map_or(f64::NAN, |loss| loss.0);
-                let measured =
-                    format!("last loss {} in your loop, {} in a plain one", number(last), number(training.mean(|run| run.final_loss())));
-                (seen.losses.len() as u64 >= training.steps && !falls(&seen.losses), measured)
-            }
+        let (short, measured) = if let Some(own) = seen.evaluated.as_ref().filter(|own| own.samples >= limits.samples) {
+            let measured =
+                format!("{} after {} batches of your loop, {} of a plain one", percent(own.accuracy.0), seen.batches, percent(plain));
+            (way(own.accuracy.0, classes) < limits.reached, measured)
+        } else {
+            let last = seen.losses.last().map_or(f64::NAN, |loss| loss.0);
+            let measured =
+                format!("last loss {} in your loop, {} in a plain one", number(last), number(training.mean(TrainingRun::final_loss)));
+            (seen.losses.len() as u64 >= training.steps && !falls(&seen.losses), measured)
         };
         if !(short && enough && way(plain, classes) >= limits.plain) {
             return Judgement::clear(measured);
