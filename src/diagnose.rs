@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use nanprobe_checks::evidence::{EvidenceError, Job, Training};
-use nanprobe_checks::progress::{learns, way};
+use nanprobe_checks::progress::{LEARNS, learns, way};
 use nanprobe_checks::{AnyCheck, Evidence, Outcome, Remedy, Severity};
 
 use crate::config::{Gate, Settings};
@@ -22,8 +22,8 @@ const MEASURING: u32 = 6;
 const ROUNDS: usize = 2;
 /// Samples of which this much is known, on the way from guessing to perfect, are learned by heart. TheDeepChecker allows 5% errors.
 const KNOWN_BY_HEART: f64 = 0.9;
-/// Checks of what may cost nothing but steps.
-const PATIENT: [&str; 2] = ["learning-rate-too-low", "class-imbalance"];
+/// Checks of what may cost nothing but steps; the second only where it learns as it is, for a rare class that is never answered is more than slow.
+const PATIENT: [(&str, bool); 2] = [("learning-rate-too-low", false), ("class-imbalance", true)];
 /// Steps that such a job is given, in multiples of the probe's: 20 epochs of 1,000 samples instead of four.
 const LONGER: u32 = 5;
 /// Share of what a remedy buys that it must reach by then. Ours: the rest comes with the next epochs.
@@ -175,13 +175,17 @@ fn decide(
 /// What looks like a fault in a short probe may only need the many epochs of a whole training. Such a job is given more steps with
 /// every other fix, and what catches up is no fault.
 fn patience(bench: &mut Bench, training: &Training, outcome: &mut experiment::Outcome) {
-    for check in PATIENT {
+    let classes = training.runs.first().map_or(2, |run| run.held_out.confusion.len()).max(2);
+    for (check, only_if_it_learns) in PATIENT {
         let Some(step) = outcome.path.iter().find(|step| step.check == check).cloned() else { continue };
+        let before =
+            outcome.decisions.iter().find(|d| d.check == check).and_then(|d| d.effect.as_ref()).map_or(0.0, |effect| effect.before.0);
+        if only_if_it_learns && way(before, classes) < LEARNS {
+            continue;
+        }
         let others: Vec<Remedy> = outcome.path.iter().filter(|step| step.check != check).map(|step| step.remedy.clone()).collect();
         let runs = bench.trial(Exam::Longer(LONGER), &others, 0..training.runs.len()).filter(|runs| !runs.is_empty());
         let Some(accuracy) = runs.map(|runs| experiment::accuracy(&runs)) else { continue };
-        let before =
-            outcome.decisions.iter().find(|d| d.check == check).and_then(|d| d.effect.as_ref()).map_or(0.0, |effect| effect.before.0);
         let left = (step.accuracy - before) * (1.0 - CATCHES_UP);
         if accuracy >= step.accuracy - left.max(experiment::TOLERANCE) {
             outcome.only_slower(check, Longer { times: LONGER, accuracy: accuracy.into() });
