@@ -3,7 +3,9 @@
 //! tch binds each operator to a function of its own, chosen when nanprobe is built. What a user's model calls is only known when it is read, so
 //! each remaining node becomes a method of one TorchScript module, written here, held in memory and called node by node:
 //!
-//!     def n17(self, x0: Tensor, x1: int) -> Tensor: return torch.reshape(x0, [x1, -1])
+//! ```text
+//! def n17(self, x0: Tensor, x1: int) -> Tensor: return torch.reshape(x0, [x1, -1])
+//! ```
 //!
 //! Nothing of the user's file gets into its text but names of operators of the `aten` namespace, checked letter by letter, and
 //! numbers; the few operators that take a text take one of a known list.
