@@ -17,6 +17,8 @@ pub struct Architecture {
     pub batch_norm: bool,
     /// Whether it takes grey images as one channel; torchvision's take three always.
     pub any_channels: bool,
+    /// Whether it takes a row of any values, because it flattens its input first.
+    pub flattens: bool,
 }
 
 /// A name that no architecture has.
@@ -28,22 +30,17 @@ pub struct UnknownModel {
 }
 
 const fn torchvision(name: &'static str, min_image_size: usize, batch_norm: bool) -> Architecture {
-    Architecture { name, image_size: 224, min_image_size, size_step: 1, batch_norm, any_channels: false }
+    Architecture { name, image_size: 224, min_image_size, size_step: 1, batch_norm, any_channels: false, flattens: false }
 }
 
 const fn small(name: &'static str, image_size: usize, min_image_size: usize) -> Architecture {
-    Architecture { name, image_size, min_image_size, size_step: 1, batch_norm: false, any_channels: true }
+    Architecture { name, image_size, min_image_size, size_step: 1, batch_norm: false, any_channels: true, flattens: false }
 }
 
 impl Architecture {
     /// Whether it can take pictures of that side.
     pub fn takes(&self, size: usize) -> bool {
         size >= self.min_image_size && size.is_multiple_of(self.size_step)
-    }
-
-    /// Whether it takes a row of any values, because it flattens its input first.
-    pub fn flattens(&self) -> bool {
-        self.name.ends_with("mlp")
     }
 }
 
@@ -70,8 +67,8 @@ pub const ARCHITECTURES: &[Architecture] = &[
     small("lenet", 32, 28),
     small("small-cnn", 32, 16),
     Architecture { batch_norm: true, ..small("small-cnn-bn", 32, 16) },
-    small("mlp", 28, 8),
-    small("sigmoid-mlp", 28, 8),
+    Architecture { flattens: true, ..small("mlp", 28, 8) },
+    Architecture { flattens: true, ..small("sigmoid-mlp", 28, 8) },
 ];
 
 /// Ending of an exported model's file.

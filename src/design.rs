@@ -100,14 +100,14 @@ impl Design {
             Self::Named(architecture) => {
                 let (channels, size) = match layout.iter().map(|input| &input.shape[..]).collect::<Vec<_>>()[..] {
                     [&[channels, height, width]] if height == width && (architecture.any_channels || channels == 3) => (channels, height),
-                    [&[features]] if architecture.flattens() => (features, 1),
+                    [&[features]] if architecture.flattens => (features, 1),
                     _ => {
                         let shapes: Vec<String> = layout.iter().map(|input| format!("{:?}", input.shape)).collect();
                         let problem = format!("it takes square pictures, and the samples have shape {}", shapes.join(" and "));
                         return Err(ModelError::Input { model: architecture.name.to_owned(), problem });
                     }
                 };
-                if !architecture.takes(size) && !architecture.flattens() {
+                if !architecture.takes(size) && !architecture.flattens {
                     let least = architecture.min_image_size;
                     let problem = format!(
                         "it takes pictures of {least} pixels or more in steps of {}, and the samples have {size}",

@@ -57,7 +57,8 @@ impl Moments {
     }
 }
 
-fn is_float(kind: Kind) -> bool {
+/// Whether values of that type are quantities, which have a mean and a scale.
+pub fn is_float(kind: Kind) -> bool {
     matches!(kind, Kind::Half | Kind::Float | Kind::Double | Kind::BFloat16)
 }
 

@@ -277,6 +277,27 @@ fn the_report_goes_to_the_file_that_output_names() {
 }
 
 #[test]
+fn a_stored_report_is_shown_as_it_was_and_anything_else_is_refused() {
+    let place = Place::new().with("evidence.jsonl", unshuffled());
+    let first = place.run(&["judge", "evidence.jsonl"]);
+    place.run(&["judge", "evidence.jsonl", "--format", "json", "-o", "report.json"]);
+    let again = place.run(&["report", "report.json"]);
+    assert_eq!((again.code, again.stdout), (first.code, first.stdout));
+    place.run(&["report", "evidence.jsonl"]).refuses(&["evidence.jsonl is no report of this version", "--format json"]);
+}
+
+#[test]
+fn a_script_that_is_not_there_and_a_python_that_is_not_are_named() {
+    let place = Place::new().with("train.py", "");
+    place.run(&["diagnose", "--script", "nowhere.py:make"]).refuses(&["`nowhere.py` does not exist"]);
+    place.run(&["diagnose", "--script", "train.py", "--data", "x"]).refuses(&["--data"]);
+    let mut command = place.command();
+    let output = command.env("NANPROBE_PYTHON", "no-such-python").args(["diagnose", "--script", "train.py"]).output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(2) && error.contains("no-such-python") && error.contains("NANPROBE_PYTHON"), "{error}");
+}
+
+#[test]
 fn a_reader_that_leaves_early_is_no_failure() {
     let (place, healthy) = (Place::new(), healthy_path());
     for args in [&["checks"][..], &["explain", "dead-relu"], &["demo", "--list"], &["judge", &healthy], &["--help"]] {

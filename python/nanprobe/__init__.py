@@ -15,7 +15,7 @@ from typing import Any
 
 from ._capture import record, untouched, write
 from ._evidence import Scene
-from ._record import Optim
+from ._seen import Optim
 from .report import EngineError, Report, Verdict, run_engine
 from .watching import Watch, watch
 

@@ -18,8 +18,9 @@ from ._evidence import Scene, plain, training_loop
 from ._export import NotExportable
 from ._hooks import Hooks
 from ._recipe import loss_name, recipe, toml
-from ._record import MAX_SAMPLES, Forward, Loader, Recorder
+from ._record import MAX_SAMPLES, Recorder
 from ._samples import MAX_HELD_OUT
+from ._seen import Forward, Loader
 
 TARGET_KEYS = ("labels", "label", "targets", "target", "y", "class", "classes")
 

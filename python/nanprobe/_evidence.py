@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.utils.data import RandomSampler, SequentialSampler, SubsetRandomSampler, WeightedRandomSampler
 
 from . import _samples
-from ._record import Forward, Loader, Model, Optim, Recorder
+from ._record import Recorder
+from ._seen import Forward, Loader, Model, Optim
 from ._tensors import answers, classes_of, unwrapped
 
 ELEMENTWISE = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss")

@@ -70,8 +70,8 @@ def export(model: nn.Module, call: Any, inputs: list[Tensor], criterion: Any, ta
     """
     if tuple(int(part) for part in torch.__version__.split(".")[:2]) < OLDEST:
         raise NotExportable(
-            f"torch {torch.__version__} cannot export a model with an open batch size: use torch 2.6 or later to have fixes "
-            "tried by experiment"
+            f"torch {torch.__version__} cannot export a model with an open batch size: use torch 2.6 or later to have "
+            "fixes tried by experiment"
         )
     kind, run, count = type(model), caller(model, call), len(inputs)
     template, spec, slots = call

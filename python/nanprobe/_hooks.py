@@ -13,7 +13,8 @@ from torch.optim import Optimizer, lr_scheduler
 from torch.optim import optimizer as optimizers
 from torch.utils.data import DataLoader, dataloader
 
-from ._record import Loader, Optim, Recorder, total_norm
+from ._record import Recorder, total_norm
+from ._seen import Loader, Optim
 from ._where import here
 
 LOSSES = (

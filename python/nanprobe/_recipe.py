@@ -10,7 +10,7 @@ import torch
 from torch import optim
 
 from ._evidence import Scene, reordered
-from ._record import Criterion
+from ._seen import Criterion
 
 # First match wins: AdamW is an Adam.
 OPTIMIZERS = ((optim.AdamW, "adamw"), (optim.Adam, "adam"), (optim.RMSprop, "rmsprop"), (optim.SGD, "sgd"))

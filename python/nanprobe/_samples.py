@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import SequentialSampler, Subset
 
-from ._record import Forward
+from ._seen import Forward
 from ._tensors import leaves, storable
 
 MAX_TRAIN, MAX_HELD_OUT = 1500, 600
@@ -74,10 +74,10 @@ def like(targets: Tensor, model: Tensor) -> Tensor:
 
 
 def spread_over(loader: Any, samples: Samples, limit: int) -> Samples | None:
-    """Batches from all over a loader that keeps its order, in the form of the samples that the loop took from its beginning.
+    """Batches from all over a loader that keeps its order, in the form of the samples that the loop took from its start.
 
-    A sorted data set begins with one class. None where the whole was seen, or where it cannot be told which entries of a batch
-    reached the model as they were.
+    A sorted data set begins with one class. None where the whole was seen, or where it cannot be told which entries of a
+    batch reached the model as they were.
     """
     dataset, size = getattr(loader, "dataset", None), getattr(loader, "batch_size", None)
     whole = hasattr(dataset, "__getitem__") and hasattr(dataset, "__len__")

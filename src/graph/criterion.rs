@@ -88,24 +88,11 @@ fn reduces_by_mean(node: &Node, position: usize) -> bool {
     matches!(reduction, None | Some(Arg::None | Arg::Int(MEAN)))
 }
 
-/// Per node, whether it depends on an input.
-pub fn depends_on(graph: &Graph, input: usize) -> Vec<bool> {
-    let mut depends: Vec<bool> = Vec::with_capacity(graph.nodes.len());
-    for node in &graph.nodes {
-        let reads = node.reads().any(|value| match value {
-            Value::Input(i) => i == input,
-            Value::Node(i) => depends.get(i).copied().unwrap_or(false),
-            _ => false,
-        });
-        depends.push(reads);
-    }
-    depends
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::graph::Builder;
+    use crate::graph::knowledge::depends_on;
 
     fn graph_of(target: &str, args: Vec<Arg>, keywords: &[&str]) -> Graph {
         let mut b = Builder::new("with-loss");

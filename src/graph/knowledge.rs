@@ -78,19 +78,28 @@ pub fn parameter_depths(graph: &Graph) -> Vec<u64> {
     (0..graph.parameters.len()).map(depth).collect()
 }
 
-/// Per node, whether it depends on the input's values; sizes say nothing of them.
-fn carry_pictures(graph: &Graph) -> Vec<bool> {
-    let mut carry: Vec<bool> = Vec::with_capacity(graph.nodes.len());
+/// Per node, whether it follows from one of the inputs that `starts` names, by nodes that `passes` lets through.
+pub fn follows(graph: &Graph, starts: impl Fn(usize) -> bool, passes: impl Fn(&Node) -> bool) -> Vec<bool> {
+    let mut follows: Vec<bool> = Vec::with_capacity(graph.nodes.len());
     for node in &graph.nodes {
-        let sizes = matches!(node.output, Output::Int | Output::Bool);
-        let carries = |value| match value {
-            Value::Input(_) => true,
-            Value::Node(i) => carry[i],
+        let from = |value| match value {
+            Value::Input(i) => starts(i),
+            Value::Node(i) => follows.get(i).copied().unwrap_or(false),
             Value::Parameter(_) | Value::Buffer(_) => false,
         };
-        carry.push(!sizes && node.reads().any(carries));
+        follows.push(passes(node) && node.reads().any(from));
     }
-    carry
+    follows
+}
+
+/// Per node, whether it depends on an input, be it by its sizes alone.
+pub fn depends_on(graph: &Graph, input: usize) -> Vec<bool> {
+    follows(graph, |i| i == input, |_| true)
+}
+
+/// Per node, whether it depends on the input's values; sizes say nothing of them.
+fn carry_pictures(graph: &Graph) -> Vec<bool> {
+    follows(graph, |_| true, |node| !matches!(node.output, Output::Int | Output::Bool))
 }
 
 /// Operators that leave each value as it is, drop it, or average values, which keeps what bounds them.

@@ -10,7 +10,7 @@ use nanprobe_checks::evidence::ParameterKind;
 use thiserror::Error;
 
 mod build;
-pub mod criterion;
+mod criterion;
 pub mod edit;
 mod exported;
 pub mod knowledge;

@@ -3,7 +3,7 @@
 use nanprobe_checks::recipe;
 use tch::{Device, Kind, Tensor, no_grad};
 
-use super::criterion::depends_on;
+use super::knowledge::depends_on;
 use super::operators::{Kernel, compile};
 use super::{Buffer, Content, Fill, Graph, GraphError, Output, TargetForm, Value};
 

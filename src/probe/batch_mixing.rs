@@ -4,6 +4,7 @@ use nanprobe_checks::evidence::{BatchMixing, MixingNode};
 use tch::{Tensor, no_grad};
 
 use super::{Lab, ProbeError};
+use crate::graph::knowledge::follows;
 use crate::graph::{GraphError, Mode, Network, Output};
 use crate::model::scalar;
 use crate::samples::spread;
@@ -72,14 +73,9 @@ fn changed(a: &Tensor, b: &Tensor) -> Result<bool, GraphError> {
 fn first(network: &Network, one: &Trace, other: &Trace) -> Result<Option<MixingNode>, GraphError> {
     let graph = network.graph();
     // Nodes whose values come from the input: constants and parameters have no place for samples.
-    let mut depends = vec![false; graph.nodes.len()];
+    let depends = follows(graph, |_| true, |_| true);
     let mut left: Option<usize> = None;
     for (index, node) in graph.nodes.iter().enumerate() {
-        depends[index] = node.reads().any(|value| match value {
-            crate::graph::Value::Input(_) => true,
-            crate::graph::Value::Node(i) => depends[i],
-            _ => false,
-        });
         if !depends[index] || node.output != Output::Tensor {
             continue;
         }

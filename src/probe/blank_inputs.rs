@@ -6,7 +6,7 @@ use tch::{Kind, Tensor};
 use super::{Lab, ProbeError};
 use crate::graph::GraphError;
 use crate::sampler::Sampler;
-use crate::samples::Samples;
+use crate::samples::{Samples, is_float};
 use crate::train::{evaluate, train};
 
 pub fn measure(lab: &Lab) -> Result<BlankInputs, ProbeError> {
@@ -32,7 +32,7 @@ pub fn measure(lab: &Lab) -> Result<BlankInputs, ProbeError> {
 fn blank(samples: &Samples) -> Result<Samples, GraphError> {
     let blanked = |input: &Tensor| {
         let kind = input.kind();
-        let one = if matches!(kind, Kind::Uint8 | Kind::Half | Kind::BFloat16 | Kind::Float | Kind::Double) {
+        let one = if kind == Kind::Uint8 || is_float(kind) {
             input.f_to_kind(Kind::Float)?.f_mean_dim([0i64].as_slice(), true, Kind::Float)?.f_to_kind(kind)?
         } else {
             input.f_narrow(0, 0, 1)?

@@ -217,9 +217,8 @@ fn settle(settings: &Settings, design: &Design, listing: &Listing) -> Result<Rec
             None => {}
         }
     }
-    let raw =
-        listing.layout(0, 0).iter().any(|layout| *layout == Layout::pixels(0, 0) || layout.dtype == Dtype::U8 && layout.shape.len() == 3);
-    if !settings.given.normalize && !raw {
+    let pixels = listing.layout(0, 0).iter().any(|layout| layout.dtype == Dtype::U8 && layout.shape.len() == 3);
+    if !settings.given.normalize && !pixels {
         recipe.normalize = Normalize::Given;
     }
     Ok(recipe)

@@ -12,7 +12,7 @@ use super::{Lab, ProbeError};
 use crate::graph::{Builder, Conv, Graph, GraphError, Network, Value};
 use crate::model::{scalar, seeded};
 use crate::sampler::Sampler;
-use crate::samples::Samples;
+use crate::samples::{Samples, is_float};
 use crate::train::{evaluate, train};
 use crate::zoo::Shape;
 
@@ -123,7 +123,7 @@ fn of_anything(samples: &[&Samples], outputs: i64) -> Result<Graph, GraphError> 
         let size = input.size();
         let values: i64 = size[1..].iter().product();
         let x = Value::Input(index);
-        let whole = !matches!(input.kind(), Kind::Half | Kind::BFloat16 | Kind::Float | Kind::Double);
+        let whole = !is_float(input.kind());
         let (feature, count) = if whole {
             let largest =
                 samples.iter().map(|s| scalar(&s.inputs()[index].f_max()?.f_to_kind(Kind::Double)?)).collect::<Result<Vec<_>, _>>()?;

@@ -5,7 +5,8 @@ use nanprobe_checks::recipe::Loss;
 use super::InputSizes;
 use super::scope::{Scope, kind};
 use crate::archive::DType;
-use crate::graph::criterion::{depends_on, recognise};
+use crate::graph::criterion::recognise;
+use crate::graph::knowledge::depends_on;
 use crate::graph::{Criterion, Graph, TargetForm, Value};
 use crate::pt2::{self, Argument, InputSpec, OutputSpec, TensorMeta};
 
