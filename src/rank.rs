@@ -226,7 +226,7 @@ fn headline(evidence: &Evidence, diagnosis: &Diagnosis) -> String {
                 || (top.severity == Some(Severity::Warning) && !symptom.is_some_and(|s| learns(s.balanced_accuracy.0, evidence))) =>
         {
             let sure = if top.status == Status::Suspected { "Most likely: " } else { "" };
-            format!("{sure}{} ({}). {}", top.message, top.measured, top.remedy)
+            format!("{sure}{} ({}): {}", top.message, top.measured, top.remedy)
         }
         (None, _, _) => match run.problems.first() {
             Some(problem) => format!("Not enough could be measured: {problem}"),

@@ -8,6 +8,7 @@ import importlib.util
 import io
 import os
 import runpy
+import subprocess
 import sys
 import tempfile
 import traceback
@@ -18,7 +19,7 @@ import nanprobe
 
 from ._record import Enough, Recorder
 from ._where import is_users
-from .report import EngineError, Report, run_engine
+from .report import EngineError, Report, find_engine, run_engine
 
 USAGE = 2  # as the engine's exit codes: 0 clean, 1 a finding, 2 wrong usage or a script that crashed, 3 too little seen
 
@@ -69,10 +70,20 @@ def main(argv: list[str]) -> int:
 
 
 def _print(report: Report, form: str) -> None:
+    """The report on standard output: the engine's own table, in the width and the colours of the terminal."""
     if form == "json":
         print(report.to_json())
-    else:
+        return
+    for note in report.notes:
+        print(f"note: {note}\n", flush=True)
+    # Without what the folder of the capture and its missing parts would add, which says nothing to the script's author.
+    shown = subprocess.run([find_engine(), "report", "-", "--quiet"], input=report.to_json(), text=True)
+    if shown.returncode == USAGE:
         print(report)
+    else:
+        print(
+            f"\n{report.clear} checks clear; --format json has all of it, `nanprobe explain CHECK` more on a finding"
+        )
 
 
 def _capture_script(options: Any, folder: Path) -> tuple[bool, list[str]]:
@@ -97,6 +108,11 @@ def _capture_script(options: Any, folder: Path) -> tuple[bool, list[str]]:
         except BaseException as error:
             crashed = True
             _show(error)
+            steps = max((optim.steps for optim in recorder.optims.values()), default=0)
+            recorder.notes.insert(
+                0,
+                f"the script ended with {type(error).__name__} after {steps} steps; this is about what ran until then",
+            )
         finally:
             sys.argv, sys.path[:] = argv, path
     if not recorder.forwards:

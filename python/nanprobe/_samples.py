@@ -74,9 +74,9 @@ def like(targets: Tensor, model: Tensor) -> Tensor:
 
 
 def spread_over(loader: Any, samples: Samples, limit: int) -> Samples | None:
-    """Batches from all over a loader that keeps its order, in the form of the samples that the loop took from its start.
+    """Batches from all over a loader that keeps its order, in the form of the samples that the loop took from it.
 
-    A sorted data set begins with one class. None where the whole was seen, or where it cannot be told which entries of a
+    A sorted data set begins with one class. None where the whole was seen, or where it cannot be told which parts of a
     batch reached the model as they were.
     """
     dataset, size = getattr(loader, "dataset", None), getattr(loader, "batch_size", None)

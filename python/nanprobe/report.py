@@ -36,6 +36,12 @@ class Verdict:
     before: float | None
     after: float | None
     location: str | None
+    explained_by: str | None = None  # the check whose fix makes this finding go away
+
+    @property
+    def advice(self) -> str:
+        """What to do about it; nothing of its own where another finding's fix makes it go away."""
+        return f"nothing of its own: it goes away with {self.explained_by}" if self.explained_by else self.fix
 
     @classmethod
     def of(cls, given: dict[str, Any]) -> Verdict:
@@ -54,6 +60,7 @@ class Verdict:
             _number(effect.get("before")),
             _number(effect.get("after")),
             file or place.get("module") or None,
+            given.get("explained_by"),
         )
 
 
@@ -110,6 +117,11 @@ class Report:
         if ran.returncode == 2:
             raise EngineError(f"this nanprobe writes no HTML: save a .json. It says: {ran.stderr.strip()}")
 
+    @property
+    def clear(self) -> int:
+        """How many checks found nothing."""
+        return sum(verdict.status == "clear" for verdict in self.verdicts)
+
     def findings(self) -> list[Verdict]:
         return [verdict for verdict in self.verdicts if verdict.status in FINDINGS]
 
@@ -119,9 +131,8 @@ class Report:
             gain = f"  {v.before:.0%} -> {v.after:.0%}" if v.before is not None and v.after is not None else ""
             lines.append(f"{v.rank or '-':>2}  {v.check}  ({v.status} {v.severity}){gain}")
             lines += [f"    at        {v.location}"] if v.location else []
-            lines += [f"    measured  {v.measured}", f"    what to do  {v.fix}"]
-        clear = sum(verdict.status == "clear" for verdict in self.verdicts)
-        lines += ["", f"{clear} checks clear"]
+            lines += [f"    measured  {v.measured}", f"    what to do  {v.advice}"]
+        lines += ["", f"{self.clear} checks clear"]
         lines += [f"note: {note}" for note in self.notes]
         return "\n".join(lines)
 
@@ -154,7 +165,7 @@ def _row(v: Verdict) -> str:
         html.escape(v.location or ""),
         html.escape(v.measured),
         _bars(v.before, v.after),
-        html.escape(v.fix),
+        html.escape(v.advice),
     ]
     return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
 

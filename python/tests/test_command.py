@@ -50,6 +50,10 @@ def make():
 # Answers as the engine does; --format html and evidence alone are what it can be asked for besides.
 ENGINE = f"""#!{sys.executable}
 import json, sys
+if sys.argv[1:2] == ["report"]:
+    given = json.load(sys.stdin)
+    print(given["headline"], given["verdicts"][0]["check"], "train.py:7")
+    sys.exit(1)
 verdict = {{"rank": 1, "check": "no-backward", "family": "loop", "status": "confirmed", "severity": "error",
   "effect": {{"before": 0.5, "after": 0.9}}, "message": "m", "measured": "0 <b>", "remedy": "call it",
   "location": {{"module": "", "file": "train.py", "line": 7}}, "edit": None, "explained_by": None}}
@@ -107,6 +111,7 @@ def test_a_crash_shows_the_users_traceback_alone_and_what_was_seen(script):
     assert "mat1 and mat2" in ran.stderr
     assert "runpy" not in ran.stderr
     assert "no-backward" in ran.stdout
+    assert ran.stdout.startswith("note: the script ended with RuntimeError after 31 steps")
 
 
 def test_the_answer_and_the_exit_code_are_the_engines(script):
