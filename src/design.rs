@@ -103,7 +103,10 @@ impl Design {
                     [&[features]] if architecture.flattens => (features, 1),
                     _ => {
                         let shapes: Vec<String> = layout.iter().map(|input| format!("{:?}", input.shape)).collect();
-                        let problem = format!("it takes square pictures, and the samples have shape {}; give your own model, or `mlp` for a table", shapes.join(" and "));
+                        let problem = format!(
+                            "it takes square pictures, and the samples have shape {}; give your own model, or `mlp` for a table",
+                            shapes.join(" and ")
+                        );
                         return Err(ModelError::Input { model: architecture.name.to_owned(), problem });
                     }
                 };

@@ -81,9 +81,7 @@ def _print(report: Report, form: str) -> None:
     if shown.returncode == USAGE:
         print(report)
     else:
-        print(
-            f"\n{report.clear} checks clear; --format json has all of it, `nanprobe explain CHECK` more on a finding"
-        )
+        print(f"\n{report.clear} checks clear; --format json has all of it, `nanprobe explain CHECK` more on a finding")
 
 
 def _capture_script(options: Any, folder: Path) -> tuple[bool, list[str]]:
