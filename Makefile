@@ -5,7 +5,7 @@ TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup setup-tests demo test fast engine bench lint clean
+.PHONY: help setup setup-tests demo test fast engine bench lint wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,11 @@ lint: setup ## check format and lints
 	@$(CARGO) clippy --workspace --no-default-features --all-targets -- -D warnings
 	@echo "==> lints with the engine"
 	@$(CARGO) clippy --workspace --release --all-targets -- -D warnings
+
+wheel: setup ## build the engine as a Python wheel, into target/wheels
+	@echo "==> wheel"
+	@python3 -m venv $(TARGET_DIR)/maturin && $(TARGET_DIR)/maturin/bin/pip install -q 'maturin>=1.9,<2'
+	@cd python/engine && $(abspath $(TARGET_DIR))/maturin/bin/maturin build --release --out $(abspath $(TARGET_DIR))/wheels
 
 clean: ## remove what was built; .venv and .libtorch stay
 	@echo "==> clean"

@@ -236,7 +236,7 @@ pub struct JobArgs {
     pub normalize: Option<Normalize>,
     /// Parameters that train, such as 'fc.*'; the rest is frozen; repeatable [default: all]
     #[arg(long, value_name = "PATTERN", value_delimiter = ',', help_heading = "Training")]
-    pub trainable: Vec<String>,
+    pub trainable: Option<Vec<String>>,
     /// Mode your model is in while you train it: train or eval [default: train]
     #[arg(long, value_name = "MODE", value_parser = named::<Mode>(Mode::NAMES), help_heading = "Training")]
     pub training_mode: Option<Mode>,
@@ -348,7 +348,7 @@ mod tests {
              --seed 3 --budget 1m30s --samples 500 --output-activation sigmoid --outputs 1 --detach features");
         assert_eq!(job.classes, ["cat", "dog"]);
         assert_eq!(job.lr_group.len(), 2);
-        assert_eq!(job.trainable, ["classifier", "features.28"]);
+        assert_eq!(job.trainable.unwrap(), ["classifier", "features.28"]);
         assert_eq!(job.budget, Some(Duration::from_secs(90)));
         assert!(job.no_shuffle && !job.shuffle);
     }

@@ -180,12 +180,12 @@ impl Design {
     }
 
     /// The parameters that train, where the file freezes some.
-    pub fn trainable(&self) -> Vec<String> {
+    pub fn trainable(&self) -> Option<Vec<String>> {
         match self {
             Self::Exported(exported) if !exported.frozen.is_empty() => {
-                exported.graph.parameters.iter().map(|p| p.name.clone()).filter(|name| !exported.frozen.contains(name)).collect()
+                Some(exported.graph.parameters.iter().map(|p| p.name.clone()).filter(|name| !exported.frozen.contains(name)).collect())
             }
-            _ => vec![],
+            _ => None,
         }
     }
 

@@ -113,7 +113,7 @@ impl Treatment {
             Remedy::Normalize { to } => recipe.normalize = *to,
             Remedy::Optimizer { to } => recipe.optimizer = to.clone(),
             Remedy::Unfreeze => {
-                recipe.trainable.clear();
+                recipe.trainable = None;
                 recipe.optimizer.groups.retain(|group| group.lr > 0.0);
             }
             Remedy::Reattach => {
@@ -128,9 +128,10 @@ impl Treatment {
             Remedy::ClearGradients => recipe.loop_.clear_gradients = true,
             Remedy::Unclip => recipe.loop_.clip_norm = None,
             Remedy::KeepLearningRate => recipe.loop_.lr_decay = 1.0,
-            Remedy::TrainAlso { parameters } if !recipe.trainable.is_empty() => recipe.trainable.extend(parameters.iter().cloned()),
-            // All are trained already.
-            Remedy::TrainAlso { .. } => {}
+            // Where no pattern is given, all are trained already.
+            Remedy::TrainAlso { parameters } => {
+                recipe.trainable.iter_mut().for_each(|trained| trained.extend(parameters.iter().cloned()));
+            }
             Remedy::PrepareHeldOutAlike => self.prepare_held_out = true,
             Remedy::CalibrateBatchNorm => self.calibrate = true,
             Remedy::LoadWeights { path } => (recipe.model.weights, recipe.model.init) = (Some(path.clone()), Init::Default),
@@ -174,6 +175,7 @@ pub fn build(design: &Design, treatment: &Treatment, shape: Shape, device: Devic
     for (option, pattern) in recipe
         .trainable
         .iter()
+        .flatten()
         .map(|pattern| ("trainable", pattern))
         .chain(recipe.optimizer.groups.iter().map(|group| ("lr-group", &group.pattern)))
     {

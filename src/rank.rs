@@ -56,9 +56,7 @@ pub fn rank(evidence: &Evidence, judged: &[Judged], outcome: &experiment::Outcom
     verdicts.sort_by_key(|(verdict, strength)| {
         let place = fixed.iter().position(|check| *check == verdict.check);
         // What no experiment can mend comes first, unless the fixes make the training learn without it.
-        // A fault of the loop that the engine does not train with is not mended by what it tried.
-        let beyond = verdict.family == LOOP && verdict.edit.is_none();
-        let blocking = verdict.status == Status::Suspected && verdict.severity == Some(Severity::Error) && (!mends || beyond);
+        let blocking = verdict.status == Status::Suspected && verdict.severity == Some(Severity::Error) && (!mends || beyond(verdict));
         let group = match verdict.status {
             _ if verdict.explained_by.is_some() => 3,
             Status::Suspected if blocking => 0,
@@ -250,6 +248,14 @@ fn headline(evidence: &Evidence, diagnosis: &Diagnosis) -> String {
                 top.remedy
             )
         }
+        (Some(symptom), Some(top), _) if beyond(top) && top.severity == Some(Severity::Warning) => format!(
+            "The model learns, {} held-out accuracy after {} steps, but {}: {} ({})",
+            percent(symptom.accuracy.0),
+            symptom.steps,
+            top.message,
+            top.remedy,
+            top.check
+        ),
         (Some(symptom), _, _) if learns(symptom.balanced_accuracy.0, evidence) => format!(
             "Nothing is wrong: the model learns, {} held-out accuracy (95% {}..{}, guessing {}) after {} steps",
             percent(symptom.accuracy.0),
@@ -260,6 +266,11 @@ fn headline(evidence: &Evidence, diagnosis: &Diagnosis) -> String {
         ),
         (Some(symptom), _, _) => unexplained(evidence, symptom),
     }
+}
+
+/// Whether it is a fault of the user's loop that the engine does not train with: nothing that it tried mends it.
+fn beyond(verdict: &Verdict) -> bool {
+    verdict.family == LOOP && verdict.edit.is_none()
 }
 
 /// The longer training in which the job catches up with what a remedy buys.

@@ -16,8 +16,15 @@ fn root() -> &'static Path {
 fn diagnose(script: &Path) -> Result<Diagnosis, String> {
     let python = root().join(".venv/bin/python");
     assert!(python.exists(), "{} is missing; `make setup-tests` makes it", python.display());
-    let output = Command::new(python)
-        .args(["-m", "nanprobe", "--format", "json", "--quick"])
+    let text = std::fs::read_to_string(script).unwrap();
+    // A script for several processes says how it is to be started.
+    let ranks = text.lines().take(2).find_map(|line| line.strip_prefix("# torchrun "));
+    let mut command = Command::new(if ranks.is_some() { python.with_file_name("torchrun") } else { python });
+    command.args(ranks.iter().flat_map(|options| options.split(' ')));
+    let output = command
+        .args(["-m", "nanprobe", "--format", "json"])
+        // What ranks do to each other is read from their records: experiments decide nothing about it.
+        .args(if ranks.is_some() { ["--budget", "5s"].as_slice() } else { &["--quick"] })
         .arg(script)
         .env("PYTHONPATH", root().join("python"))
         .env("NANPROBE_BIN", env!("CARGO_BIN_EXE_nanprobe"))

@@ -2,8 +2,9 @@
 
 use crate::evidence::{
     Gradients, Job, LearningRateSweep, LoopCriterion, LoopEvaluation, LoopGradients, LoopLoader, LoopMetric, LoopModes, LoopOptimizer,
-    LoopSchedule, LoopValidation, ModelSummary, Moments, NodeActivation, NodeKind, OutputValues, ParameterGradient, ParameterKind,
-    ParameterStatistics, Run, Score, SourceSummary, Suggestion, Training, TrainingLoop, TrainingRun,
+    LoopRankBatches, LoopRankParameters, LoopRanks, LoopSampler, LoopSchedule, LoopValidation, ModelSummary, Moments, NodeActivation,
+    NodeKind, OutputValues, ParameterGradient, ParameterKind, ParameterStatistics, Run, Score, SourceSummary, Suggestion, Training,
+    TrainingLoop, TrainingRun,
 };
 use crate::recipe::{LoopRecipe, Loss, Mode, ModelRecipe, Normalize, OptimizerKind, OptimizerRecipe, Recipe};
 use crate::{Check, Finding, Judgement, Location, Needs, Real};
@@ -40,7 +41,7 @@ pub fn job() -> Job {
             shuffle: true,
             image_size: 28,
             normalize: Normalize::Imagenet,
-            trainable: vec![],
+            trainable: None,
             training_mode: Mode::Train,
             evaluation_mode: Mode::Eval,
             loop_: LoopRecipe::default(),
@@ -255,5 +256,18 @@ pub fn sound_loop() -> TrainingLoop {
         evaluated: Some(LoopEvaluation { samples: 400, accuracy: 0.83.into() }),
         distributed: None,
         export_error: None,
+    }
+}
+
+/// What two ranks record that train as they should.
+pub fn sound_ranks() -> LoopRanks {
+    LoopRanks {
+        ranks: 2,
+        batches: Some(LoopRankBatches { samples: 320, same: 0.0.into() }),
+        parameters: Some(LoopRankParameters { first: 0.0.into(), change: 0.0.into() }),
+        batch_norm: None,
+        sampler: Some(LoopSampler { shuffle: true, epoch: 2, passes: 3 }),
+        wrapped: true,
+        location: line(18),
     }
 }

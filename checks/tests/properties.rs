@@ -185,7 +185,18 @@ fn watch(measured: &mut Measured, draws: &mut Draws) {
     let shapes = [json!([[32, 2], [32]]), json!([[32, 1], [32]]), json!([[32, 2], [32, 1]]), json!([[], []])];
     let shapes = draws.pick(&shapes);
     (seen["criterion"]["outputs"], seen["criterion"]["targets"]) = (shapes[0].clone(), shapes[1].clone());
-    for part in ["modes", "optimizer", "gradients", "schedule", "criterion", "metric", "validation", "loss_location", "changed_share"] {
+    for part in [
+        "modes",
+        "optimizer",
+        "gradients",
+        "schedule",
+        "criterion",
+        "metric",
+        "validation",
+        "distributed",
+        "loss_location",
+        "changed_share",
+    ] {
         if draws.below(12) == 0 {
             seen[part] = Value::Null;
         }
@@ -251,7 +262,7 @@ fn scale(measured: &mut Measured, measurement: &str, pointer: &str, factor: f64)
     set(measured, measurement, pointer, &json!(value * factor));
 }
 
-const FAULTS: [(&str, Fault); 28] = [
+const FAULTS: [(&str, Fault); 32] = [
     ("unshuffled-batches", |m, x| set(m, "batch-labels", "/dominance", &json!(0.57 + 0.43 * x))),
     ("class-imbalance", |m, x| set(m, "class-counts", "/classes/0/listed", &json!((6000.0 * 1000_f64.powf(x)) as u64))),
     ("unreadable-images", |m, x| set(m, "unreadable-files", "/failed", &json!((1200.0 * x) as u64))),
@@ -295,6 +306,12 @@ const FAULTS: [(&str, Fault); 28] = [
     ("parameters-missing-from-optimizer", |m, x| {
         set(m, "training-loop", "/optimizer/missing", &json!(vec!["fc.weight"; (6.0 * x) as usize]));
         set(m, "training-loop", "/optimizer/missing_values", &json!((7938.0 * x) as u64));
+    }),
+    ("ranks-see-same-data", |m, x| set(m, "training-loop", "/distributed/batches/same", &json!(x))),
+    ("ranks-start-differently", |m, x| set(m, "training-loop", "/distributed/parameters/first", &json!(x))),
+    ("gradients-not-synchronised", |m, x| set(m, "training-loop", "/distributed/parameters/change", &json!(x))),
+    ("per-rank-batch-statistics", |m, x| {
+        set(m, "training-loop", "/distributed/batch_norm/samples", &json!((32.0 - 31.0 * x) as u64));
     }),
     ("missing-zero-grad", |m, x| set(m, "training-loop", "/uncleared", &json!((39.0 * x) as u64))),
     ("gradients-cleared-before-step", |m, x| set(m, "training-loop", "/empty_steps", &json!((40.0 * x) as u64))),

@@ -58,6 +58,8 @@ def main(argv: list[str]) -> int:
                 crashed, problems = False, _capture_factory(options.factory, folder)
             else:
                 crashed, problems = _capture_script(options, folder)
+            if problems is None:
+                return 0  # rank 0 speaks for all
             if options.capture:
                 print(f"wrote {folder}", file=sys.stderr)
                 return USAGE if crashed else 0
@@ -84,14 +86,17 @@ def _print(report: Report, form: str) -> None:
         print(f"\n{report.clear} checks clear; --format json has all of it, `nanprobe explain CHECK` more on a finding")
 
 
-def _capture_script(options: Any, folder: Path) -> tuple[bool, list[str]]:
-    """Runs the script and writes its capture; whether it crashed, and what could not be recorded."""
+def _capture_script(options: Any, folder: Path) -> tuple[bool, list[str] | None]:
+    """Runs the script and writes its capture; whether it crashed, and what could not be recorded.
+
+    Under torchrun only rank 0 writes; the others give None.
+    """
     script = os.path.abspath(options.script)
     recorder = Recorder() if options.full else Recorder(options.steps, options.seconds)
+    watching = nanprobe.Watch(recorder=recorder)
     argv, path = sys.argv, sys.path[:]
     sys.argv, sys.path[0:1] = [options.script, *options.arguments], [os.path.dirname(script), os.getcwd()]
     crashed = False
-    watching = nanprobe.Watch(recorder=recorder)
     # The script's own output is progress; standard output is the report's.
     with contextlib.redirect_stdout(sys.stderr):
         try:
@@ -118,6 +123,8 @@ def _capture_script(options: Any, folder: Path) -> tuple[bool, list[str]]:
             f"`{options.script}` ran no training: no model with parameters was called. Give the script that "
             "trains, with its arguments; a long preparation needs a higher --seconds"
         )
+    if watching.ranks is not None and not watching.ranks.leads:
+        return crashed, None
     watching.capture(folder)
     return crashed, recorder.notes + recorder.problems
 

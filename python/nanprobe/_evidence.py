@@ -60,6 +60,7 @@ class Scene:
         self.held_out = self._held_out()
         self.criterion_exports = True
         self.evaluated: dict[str, Any] | None = None
+        self.ranks: dict[str, Any] | None = None
 
     def spread(self) -> None:
         """Takes the training samples from all over a loader that keeps its order, where that can be done."""
@@ -149,7 +150,7 @@ def training_loop(scene: Scene, export_error: dict[str, Any] | None) -> dict[str
         "validation": _validation(scene),
         "loader": _loader(scene.train),
         "evaluated": scene.evaluated,
-        "distributed": None,
+        "distributed": scene.ranks,
         "export_error": export_error,
     }
 

@@ -111,8 +111,7 @@ def _optimizer(scene: Scene, train: dict[str, Any]) -> dict[str, float]:
         train["momentum"] = float(group.get("momentum", 0.0))
     train["weight-decay"] = float(group.get("weight_decay", 0.0))
     everything = list(names.values())
-    # With nothing held, every step is without effect: that is said by `step`, for an empty list means all.
-    if held and set(held) != set(everything):
+    if set(held) != set(everything):
         train["trainable"] = held
     return {name: rate for name, (rate, _) in rates.items() if rate != base and name in held}
 
@@ -139,8 +138,7 @@ def loop_faults(scene: Scene) -> dict[str, Any]:
     empty = sum(holder.empty for holder in scene.holders)
     if not state.backwards or state.detached or (steps and empty * 2 > steps):
         faults["backward"] = False
-    own = {id(p) for p in scene.model.parameters()} if scene.model is not None else set()
-    if not steps or not own & scene.held():
+    if not steps:
         faults["step"] = False
     if state.backwards > 1 and sum(h.uncleared for h in scene.holders) * 2 > state.backwards:
         faults["clear-gradients"] = False

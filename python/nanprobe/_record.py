@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -31,6 +32,7 @@ class Recorder:
 
     def __init__(self, max_steps: int | None = None, max_seconds: float | None = None) -> None:
         self.max_steps, self.deadline = max_steps, time.monotonic() + max_seconds if max_seconds else None
+        self.over: Callable[[int], bool] = lambda _steps: True  # whether to stop, once the time is up
         self.loaders: dict[int, Loader] = {}
         self.optims: dict[int, Optim] = {}
         self.forwards: list[Forward] = []
@@ -67,7 +69,8 @@ class Recorder:
     def check_limit(self) -> None:
         steps = max((optim.steps for optim in self.optims.values()), default=0)
         enough = steps or self.backwards or len(self.forwards)
-        if (self.max_steps and enough >= self.max_steps) or (self.deadline and time.monotonic() > self.deadline):
+        late = self.deadline is not None and time.monotonic() > self.deadline
+        if (self.max_steps and enough >= self.max_steps) or (late and self.over(enough)):
             raise Enough
 
     # --- the model ---------------------------------------------------------------------------------------------------
@@ -91,16 +94,17 @@ class Recorder:
         self._outer = None
         root = tensors.unwrapped(module)
         if root in self.models:
-            self._model_called(root, args, kwargs, output)
+            self._model_called(module, root, args, kwargs, output)
         elif self._since and isinstance(output, Tensor) and output.dim() == 0 and len(args) >= 2:
             self._loss_module_called(module)
 
-    def _model_called(self, root: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+    def _model_called(self, module: nn.Module, root: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         logits = tensors.logits_of(output)
         if logits is None:
             return
         grad = torch.is_grad_enabled()
-        call = Forward(root, self.loader, grad, root.training, here())
+        shared = any(isinstance(part, nn.parallel.DistributedDataParallel) for part in tensors.wrappers(module))
+        call = Forward(root, self.loader, grad, root.training, here(), synchronised=shared)
         self._outputs = [leaf for _, leaf in tensors.leaves(output)] or [logits]
         if not any(leaf is logits for leaf in self._outputs):
             self._outputs.append(logits)

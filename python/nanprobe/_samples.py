@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import hashlib
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -31,7 +32,7 @@ class Samples:
     def digests(self) -> list[int]:
         """One number a sample; equal for equal inputs, whatever their labels."""
         rows = [tensor.contiguous() for tensor in self.inputs]
-        return [hash(tuple(_bytes(tensor[i]) for tensor in rows)) for i in range(len(self.targets))]
+        return [_digest([tensor[i] for tensor in rows]) for i in range(len(self.targets))]
 
     def take(self, chosen: list[int], sizes: list[int]) -> Samples:
         index = torch.tensor(chosen, dtype=torch.long)
@@ -159,5 +160,9 @@ def _same_rank(targets: Tensor, first: Tensor) -> Tensor:
     return targets if targets.dim() == first.dim() else targets.reshape(len(targets), *first.shape[1:])
 
 
-def _bytes(row: Tensor) -> bytes:
-    return ctypes.string_at(row.data_ptr(), row.nbytes)
+def _digest(rows: Sequence[Tensor]) -> int:
+    """The same in every process, as Python's own hash is not."""
+    digest = hashlib.blake2b(digest_size=8)
+    for row in rows:
+        digest.update(ctypes.string_at(row.data_ptr(), row.nbytes))
+    return int.from_bytes(digest.digest(), "little")

@@ -27,6 +27,7 @@ class Forward:
     backward: bool = False
     connected: bool = False  # its inputs come out of another module that trains
     scored: bool = False  # its output reached a criterion
+    synchronised: bool = False  # called by way of DistributedDataParallel
 
 
 @dataclass

@@ -84,15 +84,19 @@ def logits_of(output: Any) -> Tensor | None:
     return logits if isinstance(logits, Tensor) else next((leaf for _, leaf in leaves(output) if leaf.dim() > 0), None)
 
 
-def unwrapped(module: nn.Module) -> nn.Module:
-    """The user's module inside `torch.compile`, DataParallel or DistributedDataParallel."""
-    while True:
+def wrappers(module: nn.Module) -> Iterator[nn.Module]:
+    """What is called, what it wraps, and so on inwards: `torch.compile`, DataParallel, DistributedDataParallel."""
+    while isinstance(module, nn.Module):
+        yield module
         inner = getattr(module, "_orig_mod", None)
         if inner is None and isinstance(module, (nn.DataParallel, nn.parallel.DistributedDataParallel)):
             inner = module.module
-        if not isinstance(inner, nn.Module):
-            return module
         module = inner
+
+
+def unwrapped(module: nn.Module) -> nn.Module:
+    """The user's module inside the wrappers that torch puts around it."""
+    return list(wrappers(module))[-1]
 
 
 def between(given: Tensor, outputs: Iterable[Tensor]) -> tuple[str | None, bool]:

@@ -29,8 +29,16 @@ def at(file: str | None, line: int | None, module: str = "") -> Location:
     """A location in the evidence's form; the file relative to the working directory where it lies below it."""
     if file and not file.startswith("<"):
         relative = os.path.relpath(file)
-        file = file if relative.startswith("..") else relative
+        file = _cell(file) or (file if relative.startswith("..") else relative)
     return {"module": module, "file": file, "line": line}
+
+
+def _cell(file: str) -> str | None:
+    """The notebook's name for a cell, such as `In[4]`, which the kernel compiles as a file of its own."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    named = getattr(getattr(shell, "compile", None), "format_code_name", lambda _file: None)(file)
+    return named[1] if named else None
 
 
 def users_frame() -> Any:

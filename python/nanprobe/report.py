@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -146,15 +147,16 @@ class Report:
         losses = self.evidence.get("losses") or symptom.get("losses") or []
         notes = "".join(f"<p><small>{html.escape(note)}</small></p>" for note in self.notes)
         return (
-            f'<div class="nanprobe"><style>{_STYLE}</style><p><b>{html.escape(self.headline)}</b></p>{table}'
+            f'<div class="nanprobe"><style>{_STYLE}</style><p><b>{_text(self.headline)}</b></p>{table}'
             f"{_curve(losses, symptom.get('ln_classes'))}{notes}</div>"
         )
 
 
 # currentColor and half-transparent greys: readable on a light and on a dark page.
 _STYLE = """
-.nanprobe table{border-collapse:collapse;width:100%}
-.nanprobe td,.nanprobe th{border-bottom:1px solid #8885;padding:.3em .6em;text-align:left;vertical-align:top}
+.nanprobe table{border-collapse:collapse;width:100%;table-layout:auto!important}
+.nanprobe table td,.nanprobe table th{border-bottom:1px solid #8885;padding:.3em .6em;text-align:left!important;
+vertical-align:top;overflow-wrap:anywhere}
 .nanprobe svg{color:inherit;max-width:100%}"""
 
 
@@ -163,11 +165,16 @@ def _row(v: Verdict) -> str:
         str(v.rank or ""),
         f"<b>{v.check}</b><br>{v.status} {v.severity}",
         html.escape(v.location or ""),
-        html.escape(v.measured),
+        _text(v.measured),
         _bars(v.before, v.after),
-        html.escape(v.advice),
+        _text(v.advice),
     ]
     return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
+
+
+def _text(plain: str) -> str:
+    """With what stands between backticks as code."""
+    return re.sub("`([^`]*)`", r"<code>\1</code>", html.escape(plain))
 
 
 def _bars(before: float | None, after: float | None) -> str:

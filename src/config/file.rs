@@ -127,7 +127,7 @@ impl ConfigFile {
         (job.shuffle, job.no_shuffle) = (shuffle == Some(true), shuffle == Some(false));
         job.image_size = section.count("image-size", Ok)?;
         job.normalize = section.parsed("normalize")?;
-        job.trainable = section.texts("trainable")?;
+        job.trainable = section.given_texts("trainable")?;
         job.training_mode = section.parsed("training-mode")?;
         job.evaluation_mode = section.parsed("evaluation-mode")?;
         job.training_loop = training_loop(section.within("loop")?)?;

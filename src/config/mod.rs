@@ -230,7 +230,7 @@ fn over(flags: JobArgs, file: JobArgs) -> JobArgs {
         shuffle,
         image_size: flags.image_size.or(file.image_size),
         normalize: flags.normalize.or(file.normalize),
-        trainable: list(flags.trainable, file.trainable),
+        trainable: flags.trainable.or(file.trainable),
         training_mode: flags.training_mode.or(file.training_mode),
         evaluation_mode: flags.evaluation_mode.or(file.evaluation_mode),
         // No flag says it.

@@ -143,12 +143,17 @@ impl<'a> Section<'a> {
 
     /// Texts: an array of strings or numbers, or a single one; as a flag takes them.
     pub fn texts(&self, key: &'static str) -> Result<Vec<String>, ConfigError> {
+        Ok(self.given_texts(key)?.unwrap_or_default())
+    }
+
+    /// [`Self::texts`] where an empty list says something else than none.
+    pub fn given_texts(&self, key: &'static str) -> Result<Option<Vec<String>>, ConfigError> {
         let one = |value: &DeValue| value.as_str().map(str::to_owned).or_else(|| as_whole(value).map(|n| n.to_string()));
         let read = |value: &DeValue| match value {
             DeValue::Array(items) => items.iter().map(|item| one(item.get_ref())).collect(),
             other => one(other).map(|text| vec![text]),
         };
-        Ok(self.value(key, |value| read(value).ok_or_else(|| expected("an array of strings", value)))?.unwrap_or_default())
+        self.value(key, |value| read(value).ok_or_else(|| expected("an array of strings", value)))
     }
 
     /// [`Self::texts`] that are all among the known names.

@@ -102,9 +102,7 @@ impl Lab {
         let held_out = samples(&subset.held_out, classes, device)?.standardized_as(&train);
         let seen = train.chosen(&spread(held_out.len().min(train.len()), train.len()))?;
         recipe.image_size = plan.size;
-        if recipe.trainable.is_empty() {
-            recipe.trainable = design.trainable();
-        }
+        recipe.trainable = recipe.trainable.or_else(|| design.trainable());
         let source = SourceSummary {
             path: settings.data.path.display().to_string(),
             kind: listing.kind.to_string(),

@@ -107,7 +107,7 @@ fn recipe(normalize: Normalize) -> Recipe {
         shuffle: true,
         image_size: SIDE as usize,
         normalize,
-        trainable: vec![],
+        trainable: None,
         training_mode: Mode::Train,
         evaluation_mode: Mode::Eval,
         loop_: LoopRecipe::default(),

@@ -57,8 +57,8 @@ pub use permuted_labels::{LabelContest, PermutedLabels};
 pub use reference::{Reference, ReferenceActivation, ReferenceTensor};
 pub use training::{Score, Training, TrainingRun};
 pub use training_loop::{
-    ExportError, LoopClip, LoopCriterion, LoopEvaluation, LoopGradients, LoopLoader, LoopMetric, LoopModes, LoopOptimizer, LoopRanks,
-    LoopSchedule, LoopValidation, Moments, TrainingLoop,
+    ExportError, LoopBatchNorm, LoopClip, LoopCriterion, LoopEvaluation, LoopGradients, LoopLoader, LoopMetric, LoopModes, LoopOptimizer,
+    LoopRankBatches, LoopRankParameters, LoopRanks, LoopSampler, LoopSchedule, LoopValidation, Moments, TrainingLoop,
 };
 pub use unreadable_files::{FileError, UnreadableFiles};
 

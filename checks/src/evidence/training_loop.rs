@@ -237,17 +237,61 @@ pub struct LoopEvaluation {
     pub accuracy: Real,
 }
 
-/// The ranks of a distributed training.
+/// The ranks of a distributed training, each of which recorded itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LoopRanks {
     /// How many there are.
     pub ranks: u64,
-    /// Whether they draw the same samples.
-    pub same_data: bool,
-    /// Largest relative difference between their parameters.
-    pub unequal_weights: Real,
-    /// Where it is set up.
+    /// What they draw; none where no samples were kept.
+    pub batches: Option<LoopRankBatches>,
+    /// Their parameters; none where a rank holds parts only, or where they did not take the same number of steps.
+    pub parameters: Option<LoopRankParameters>,
+    /// Batch norm that each rank computes for itself; none where there is none.
+    pub batch_norm: Option<LoopBatchNorm>,
+    /// The `DistributedSampler` of the training loader; none where it has another.
+    pub sampler: Option<LoopSampler>,
+    /// Whether the model is called by way of `DistributedDataParallel`.
+    pub wrapped: bool,
+    /// Where the model is called for training.
     pub location: Option<Location>,
+}
+
+/// What the ranks draw.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LoopRankBatches {
+    /// Samples of rank 0 that were compared.
+    pub samples: u64,
+    /// Share of them that stand in the same batch of another rank, 0..1: of the rank that shares most.
+    pub same: Real,
+}
+
+/// The parameters of the ranks.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LoopRankParameters {
+    /// Largest distance between rank 0 and another before the first step, relative to the larger of their norms.
+    pub first: Real,
+    /// The same of what the steps changed.
+    pub change: Real,
+}
+
+/// Batch norm of one rank.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LoopBatchNorm {
+    /// Path of the first such module.
+    pub module: String,
+    /// Median number of samples in a batch of one rank.
+    pub samples: u64,
+}
+
+/// A `DistributedSampler`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LoopSampler {
+    /// Whether it shuffles.
+    pub shuffle: bool,
+    /// The epoch that it was last told.
+    pub epoch: u64,
+    /// Passes over the loader that were begun.
+    pub passes: u64,
 }
 
 /// Why the model could not be exported.

@@ -279,8 +279,9 @@ pub struct Recipe {
     pub image_size: usize,
     /// How pixels become inputs.
     pub normalize: Normalize,
-    /// Which parameters train; empty means all.
-    pub trainable: Vec<String>,
+    /// Patterns of the parameters that train; none means that all do, an empty list that no one does.
+    #[serde(default)]
+    pub trainable: Option<Vec<String>>,
     /// The model's mode while it is trained.
     #[serde(default = "Mode::of_training")]
     pub training_mode: Mode,
@@ -295,7 +296,7 @@ pub struct Recipe {
 impl Recipe {
     /// Whether the recipe trains that parameter.
     pub fn trains(&self, parameter: &str) -> bool {
-        self.trainable.is_empty() || self.trainable.iter().any(|pattern| matches(pattern, parameter))
+        self.trainable.as_ref().is_none_or(|patterns| patterns.iter().any(|pattern| matches(pattern, parameter)))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Faults of the loop around the model: what the user's own code does, or leaves out, between a batch and the next.
 //!
 //! All is read from what the Python package saw ([`TrainingLoop`]). The checks stand in the order in which a step meets their
-//! faults: loss, gradient, optimizer, schedule; then how the result is judged. A part of the record that is unknown leaves its
+//! faults: loss, gradient, optimizer, schedule; then what several ranks do to each other, and how the result is judged. A part of the record that is unknown leaves its
 //! check without an answer, for a loop that was not seen is not a sound one.
 
 use std::marker::PhantomData;
@@ -9,15 +9,18 @@ use std::marker::PhantomData;
 use crate::Severity;
 use crate::check::{AnyCheck, Needs};
 use crate::evidence::{
-    Evidence, LoopCriterion, LoopGradients, LoopMetric, LoopOptimizer, LoopValidation, Measurement, Training, TrainingLoop,
+    Evidence, LoopCriterion, LoopGradients, LoopLoader, LoopMetric, LoopOptimizer, LoopRankBatches, LoopRankParameters, LoopRanks,
+    LoopSampler, LoopValidation, Measurement, Training, TrainingLoop,
 };
 use crate::progress::learns;
 
 mod accuracy_computed_wrong;
 mod detached_loss;
+mod epoch_never_set;
 mod foreign_parameters_in_optimizer;
 mod gradient_clipping_too_tight;
 mod gradients_cleared_before_step;
+mod gradients_not_synchronised;
 mod loop_falls_short;
 mod loss_shape_mismatch;
 mod missing_zero_grad;
@@ -25,6 +28,9 @@ mod mixed_precision_underflow;
 mod no_backward;
 mod no_optimizer_step;
 mod parameters_missing_from_optimizer;
+mod per_rank_batch_statistics;
+mod ranks_see_same_data;
+mod ranks_start_differently;
 mod scheduler_kills_learning_rate;
 mod train_validation_overlap;
 mod validation_prepared_differently;
@@ -42,6 +48,11 @@ pub const CHECKS: &[&dyn AnyCheck] = &[
     &no_optimizer_step::NoOptimizerStep,
     &missing_zero_grad::MissingZeroGrad,
     &scheduler_kills_learning_rate::SchedulerKillsLearningRate,
+    &ranks_see_same_data::RanksSeeSameData,
+    &epoch_never_set::EpochNeverSet,
+    &ranks_start_differently::RanksStartDifferently,
+    &gradients_not_synchronised::GradientsNotSynchronised,
+    &per_rank_batch_statistics::PerRankBatchStatistics,
     &train_validation_overlap::TrainValidationOverlap,
     &validation_prepared_differently::ValidationPreparedDifferently,
     &accuracy_computed_wrong::AccuracyComputedWrong,
@@ -98,12 +109,12 @@ impl<P: Recorded> Needs for Part<P> {
 }
 
 macro_rules! recorded {
-    ($($type:ident: $slot:ident = $name:literal;)+) => {
+    ($($type:ident: $slot:ident $(. $part:ident)? = $name:literal;)+) => {
         $(impl Recorded for $type {
             const NAME: &'static str = $name;
 
             fn of(seen: &TrainingLoop) -> Option<&Self> {
-                seen.$slot.as_ref()
+                seen.$slot.as_ref()$(.and_then(|slot| slot.$part.as_ref()))?
             }
         })+
     };
@@ -114,6 +125,11 @@ recorded! {
     LoopGradients: gradients = "training-loop (its gradients)";
     LoopCriterion: criterion = "training-loop (its criterion)";
     LoopMetric: metric = "training-loop (its accuracy function)";
+    LoopLoader: loader = "training-loop (its loader)";
+    LoopRanks: distributed = "training-loop (under torchrun)";
+    LoopRankBatches: distributed.batches = "training-loop (what the ranks of torchrun draw)";
+    LoopRankParameters: distributed.parameters = "training-loop (parameters of the ranks of torchrun)";
+    LoopSampler: distributed.sampler = "training-loop (a DistributedSampler)";
     LoopValidation: validation = "training-loop (its held-out samples)";
 }
 

@@ -185,3 +185,10 @@ fn wrong_values_name_the_line_the_key_and_what_would_do() {
         assert!(error.starts_with("project/nanprobe.toml:") && error.contains(says), "{text}\n{error}");
     }
 }
+
+#[test]
+fn an_empty_list_of_trained_parameters_is_not_the_same_as_none() {
+    let trainable = |text: &str| read(text).unwrap().job.trainable;
+    assert_eq!(trainable("[train]\ntrainable = []"), Some(vec![]));
+    assert_eq!(trainable("[train]\n"), None);
+}
