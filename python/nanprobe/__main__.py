@@ -54,8 +54,9 @@ def main(argv: list[str]) -> int:
     with contextlib.ExitStack() as stack:
         folder = Path(options.capture or stack.enter_context(tempfile.TemporaryDirectory(prefix="nanprobe-")))
         try:
+            crashed, problems = False, None
             if options.factory:
-                crashed, problems = False, _capture_factory(options.factory, folder)
+                problems = _capture_factory(options.factory, folder)
             else:
                 crashed, problems = _capture_script(options, folder)
             if problems is None:
@@ -143,6 +144,8 @@ def _capture_factory(given: str, folder: Path) -> list[str]:
     file, _, name = given.rpartition(":")
     sys.path.insert(0, os.path.dirname(os.path.abspath(file)))
     spec = importlib.util.spec_from_file_location("nanprobe_factory", file)
+    if spec is None or spec.loader is None:
+        raise ValueError(f"`{file}` is no Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules["nanprobe_factory"] = module
     with contextlib.redirect_stdout(sys.stderr):

@@ -79,8 +79,7 @@ def record(model: nn.Module, train_loader: Any, loss_fn: Any, val_loader: Any) -
                 inputs, target = split(batch)
                 first = loader is train_loader and held == 0
                 if not isinstance(loader, torch.utils.data.DataLoader):
-                    recorder.drew(loader, batch)
-                    recorder.loader.passes = 1
+                    recorder.drew(loader, batch).passes = 1
                 if first:
                     _first_call(recorder, copy, inputs, target, loss_fn)
                 else:
@@ -215,9 +214,10 @@ def _bound(criterion: Any) -> Any:
 
 def _evaluate(scene: Scene, copy: nn.Module, metric: Any) -> dict[str, Any] | None:
     """The model as the loop left it, on the held-out samples, in evaluation mode."""
-    samples, run = scene.held_out, _export.caller(copy, scene.state.call)
-    if samples is None:
+    samples, call = scene.held_out, scene.state.call
+    if samples is None or call is None:
         return None
+    run = _export.caller(copy, call)
     copy.eval()
     with torch.no_grad():
         parts = [
@@ -247,4 +247,5 @@ def _write_batches(scene: Scene, folder: Path) -> None:
                 tensors[f"{prefix}inputs.{i}" if several else f"{prefix}inputs"] = _tensors.storable(tensor)
             targets = samples.targets
             tensors[f"{prefix}targets"] = targets.float() if targets.is_floating_point() else targets.long()
-    _tensors.save(folder / "batches.safetensors", tensors, {"batch_sizes": json.dumps(scene.train_samples.sizes)})
+    sizes = scene.train_samples.sizes if scene.train_samples is not None else []
+    _tensors.save(folder / "batches.safetensors", tensors, {"batch_sizes": json.dumps(sizes)})

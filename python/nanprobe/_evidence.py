@@ -156,11 +156,9 @@ def training_loop(scene: Scene, export_error: dict[str, Any] | None) -> dict[str
 
 
 def _changed_share(scene: Scene) -> float | None:
-    before = scene.state.initial
-    held = scene.held()
-    pairs = [
-        (before[n], p) for n, p in scene.model.named_parameters() if id(p) in held and p.requires_grad and n in before
-    ]
+    before, held = scene.state.initial, scene.held()
+    named = scene.model.named_parameters() if scene.model is not None else ()
+    pairs = [(before[n], p) for n, p in named if id(p) in held and p.requires_grad and n in before]
     return sum(not torch.equal(old, new.detach()) for old, new in pairs) / len(pairs) if pairs else None
 
 
@@ -208,7 +206,8 @@ def _optimizer(scene: Scene) -> dict[str, Any] | None:
 
 def _gradients(scene: Scene) -> dict[str, Any] | None:
     r, state, held = scene.recorder, scene.state, scene.held()
-    wanted = [n for n, p in scene.model.named_parameters() if p.requires_grad and (id(p) in held or not held)]
+    named = scene.model.named_parameters() if scene.model is not None else ()
+    wanted = [n for n, p in named if p.requires_grad and (id(p) in held or not held)]
     clip = None
     if r.clips:
         clip = {

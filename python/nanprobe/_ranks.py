@@ -107,7 +107,7 @@ def compared(scene: Scene, ranks: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "batch_norm": _batch_norm(scene),
         "sampler": (
             {"shuffle": bool(sampler.shuffle), "epoch": int(sampler.epoch), "passes": scene.train.passes}
-            if isinstance(sampler, DistributedSampler)
+            if scene.train is not None and isinstance(sampler, DistributedSampler)
             else None
         ),
         "wrapped": all(call.synchronised for call in scene.training),

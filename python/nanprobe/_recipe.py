@@ -55,7 +55,7 @@ def recipe(scene: Scene, exported: bool) -> dict[str, dict[str, Any]]:
     if criterion is not None and criterion.between in ACTIVATIONS:
         model["output-activation"] = criterion.between
     train["loss"] = loss_name(criterion, criterion.outputs[-1] if criterion and len(criterion.outputs) > 1 else None)
-    if train["loss"] == "exported" and not scene.criterion_exports:
+    if criterion is not None and train["loss"] == "exported" and not scene.criterion_exports:
         train["loss"] = LOSSES.get(criterion.function.__name__, "cross-entropy")
     groups: dict[str, float] = {}
     if scene.holders:

@@ -144,7 +144,8 @@ class Recorder:
         """
         if not inputs or not call.first_pass:
             return
-        key, count = (id(call.loader) if call.loader else call.root, call.grad), len(logits)
+        count = len(logits)
+        key: tuple[Any, ...] = (id(call.loader) if call.loader else call.root, call.grad)
         forms = [(tensor.shape[1:], tensor.dtype, tensor.device) for tensor in inputs]
         if self._stored.get(key, (None, forms, 0))[1] != forms:
             key = (*key, str(forms))  # batches of another length
@@ -316,10 +317,11 @@ class Recorder:
 
     # --- data --------------------------------------------------------------------------------------------------------
 
-    def drew(self, loader: Any, batch: Any) -> None:
+    def drew(self, loader: Any, batch: Any) -> Loader:
         self.loader = self.loaders.setdefault(id(loader), Loader(loader))
         self.loader.drawn += 1
         self.batch = batch
+        return self.loader
 
     def _evaluated(self, logits: Tensor) -> None:
         """Remembers the frame that evaluates the model, and what the model answers there."""

@@ -41,16 +41,16 @@ class Samples:
 
 def gather(calls: Sequence[Forward], limit: int) -> Samples | None:
     """Joins the batches of forward passes that have inputs and a target; None where there are none."""
-    found = [call for call in calls if call.inputs is not None and call.target is not None]
-    found = [call for call in found if call.target.dim() and len(call.target) == len(call.inputs[0])]
+    pairs = [(call.inputs, call.target) for call in calls if call.inputs is not None and call.target is not None]
+    found = [(given, target) for given, target in pairs if target.dim() and len(target) == len(given[0])]
     if not found:
         return None
-    shapes = Counter(tuple(tensor.dim() for tensor in call.inputs) for call in found)
+    shapes = Counter(tuple(tensor.dim() for tensor in given) for given, _ in found)
     usual = shapes.most_common(1)[0][0]
-    found = [call for call in found if tuple(tensor.dim() for tensor in call.inputs) == usual]
-    inputs = [_join([call.inputs[i] for call in found]) for i in range(len(usual))]
-    targets = torch.cat([_same_rank(call.target, found[0].target).cpu() for call in found])
-    samples = Samples(inputs, targets, [len(call.target) for call in found])
+    found = [(given, target) for given, target in found if tuple(tensor.dim() for tensor in given) == usual]
+    inputs = [_join([given[i] for given, _ in found]) for i in range(len(usual))]
+    targets = torch.cat([_same_rank(target, found[0][1]).cpu() for _, target in found])
+    samples = Samples(inputs, targets, [len(target) for _, target in found])
     return samples.take(list(range(min(limit, len(targets)))), samples.sizes)
 
 
@@ -80,7 +80,8 @@ def spread_over(loader: Any, samples: Samples, limit: int) -> Samples | None:
     A sorted data set begins with one class. None where the whole was seen, or where it cannot be told which parts of a
     batch reached the model as they were.
     """
-    dataset, size = getattr(loader, "dataset", None), getattr(loader, "batch_size", None)
+    dataset: Any = getattr(loader, "dataset", None)
+    size = getattr(loader, "batch_size", None)
     whole = hasattr(dataset, "__getitem__") and hasattr(dataset, "__len__")
     if not size or not whole or type(getattr(loader, "sampler", None)) is not SequentialSampler:
         return None
@@ -94,8 +95,9 @@ def spread_over(loader: Any, samples: Samples, limit: int) -> Samples | None:
     first = batch(0)
     wanted = [*samples.inputs, samples.targets]
     forms = [_as_given] * len(samples.inputs) + [like]
-    places = [_place(first, form, tensor) for form, tensor in zip(forms, wanted, strict=True)]
-    if None in places:
+    known = [_place(first, form, tensor) for form, tensor in zip(forms, wanted, strict=True)]
+    places = [place for place in known if place is not None]
+    if len(places) < len(known):
         return None
     total = len(dataset) // size
     count = min(total, max(2, limit // size))

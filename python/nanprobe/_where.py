@@ -8,6 +8,7 @@ import os
 import sys
 import sysconfig
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 Location = dict[str, Any]
@@ -43,7 +44,7 @@ def _cell(file: str) -> str | None:
 
 def users_frame() -> Any:
     """The innermost frame of the user's code, or None where only libraries are running."""
-    frame = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None and not is_users(frame.f_code.co_filename):
         frame = frame.f_back
     return frame

@@ -63,13 +63,13 @@ class Watch:
         if self.ranks is not None:
             if not self.ranks.leads:
                 raise EngineError(f"this is rank {self.ranks.rank}: the report on all ranks is made by rank 0")
-            self._hear(scene)
+            self._hear(self.ranks, scene)
         return write(scene, Path(folder), metric)
 
-    def _hear(self, scene: Scene) -> None:
+    def _hear(self, ranks: Ranks, scene: Scene) -> None:
         """What the other ranks saw; a rank that does not answer leaves rank 0 with its own view."""
         try:
-            others = self.ranks.hear()
+            others = ranks.hear()
         except RuntimeError:
             self.recorder.notes.append("another rank did not tell what it saw: this is rank 0 alone")
             return
