@@ -9,21 +9,37 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Instant;
 
 use nanprobe::data::{DataOptions, Listing};
-use nanprobe::graph::{Mode, Network};
+use nanprobe::graph::{Exported, Mode, Network};
 use nanprobe::train::{Optimizer, criterion};
 use nanprobe::zoo::{Shape, build};
 use nanprobe_checks::recipe::{Loss, OptimizerKind, OptimizerRecipe};
 use tch::{Device, Kind, Tensor};
 
-const ROUNDS: usize = 9;
+const ROUNDS: usize = 5;
 const STEPS: usize = 10;
 const BATCH: i64 = 32;
+/// Of torchvision, at 64 px.
+const EXPORTED: [&str; 10] = [
+    "resnet18",
+    "resnet50",
+    "vgg11",
+    "mobilenet_v2",
+    "mobilenet_v3_small",
+    "densenet121",
+    "shufflenet_v2_x1_0",
+    "efficientnet_b0",
+    "regnet_y_400mf",
+    "convnext_tiny",
+];
 const JPEGS: usize = 300;
 
 fn main() {
     for (model, size, channels) in [("resnet18", 64, 3), ("small-cnn", 28, 1)] {
-        step_time(model, size, channels);
+        let network = Network::new(build(model, Shape { channels, size, outputs: 10 }).unwrap(), Device::Cpu).unwrap();
+        step_time(model, [channels, size], &network, &mut Pytorch::start(&[]));
     }
+    println!("exported models:");
+    exported();
     decoding();
 }
 
@@ -46,10 +62,10 @@ struct Pytorch {
 }
 
 impl Pytorch {
-    fn start() -> Self {
-        let steps = STEPS.to_string();
-        let mut child =
-            script("step_time.py").args(["--serve", "--steps", &steps]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    fn start(options: &[&str]) -> Self {
+        let mut command = script("step_time.py");
+        command.args(["--serve", "--steps", &STEPS.to_string()]).args(options);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let (input, output) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
         Self { child, input, output }
     }
@@ -69,10 +85,10 @@ impl Drop for Pytorch {
     }
 }
 
-fn step_time(model: &str, size: i64, channels: i64) {
-    let network = Network::new(build(model, Shape { channels, size, outputs: 10 }).unwrap(), Device::Cpu).unwrap();
+/// The ratio of a training step's time to PyTorch's.
+fn step_time(model: &str, [channels, size]: [i64; 2], network: &Network, pytorch: &mut Pytorch) -> f64 {
     let recipe = OptimizerRecipe { kind: OptimizerKind::Sgd, lr: 0.01, momentum: 0.9, weight_decay: 0.0, groups: vec![] };
-    let optimizer = Optimizer::new(&recipe, &network).unwrap();
+    let optimizer = Optimizer::new(&recipe, network).unwrap();
     let inputs = [Tensor::randn([BATCH, channels, size, size], (Kind::Float, Device::Cpu))];
     let targets = Tensor::randint(10, [BATCH], (Kind::Int64, Device::Cpu));
     let step = || {
@@ -84,7 +100,6 @@ fn step_time(model: &str, size: i64, channels: i64) {
         let _value = loss.double_value(&[]);
         start.elapsed().as_secs_f64()
     };
-    let mut pytorch = Pytorch::start();
     let _warm = (step(), pytorch.seconds(model));
     let (mut ours, mut theirs, mut ratios) = (vec![], vec![], vec![]);
     for _ in 0..ROUNDS {
@@ -98,8 +113,24 @@ fn step_time(model: &str, size: i64, channels: i64) {
         "{model} {size} px batch {BATCH}: {:.1} ms a step, PyTorch eager {:.1} ms, ratio {:.2} (median of {ROUNDS} rounds in turns)",
         1e3 * median(ours),
         1e3 * median(theirs),
-        median(ratios)
+        median(ratios.clone())
     );
+    median(ratios)
+}
+
+/// torchvision's models as `torch.export` writes them, against the same models in PyTorch.
+fn exported() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut pytorch = Pytorch::start(&["--export", folder.path().to_str().unwrap()]);
+    let mut ratios = Vec::new();
+    for model in EXPORTED {
+        let _first = pytorch.seconds(model);
+        let exported = Exported::read(&folder.path().join(format!("{model}.pt2"))).unwrap();
+        let mut network = Network::new(exported.graph, Device::Cpu).unwrap();
+        network.set_buffers(&exported.buffers).unwrap();
+        ratios.push(step_time(model, [3, 64], &network, &mut pytorch));
+    }
+    println!("median ratio {:.2} over {} exported models", median(ratios.clone()), ratios.len());
 }
 
 fn decoding() {

@@ -6,7 +6,7 @@ use std::path::Path;
 use tch::Device;
 
 use crate::design::sizes;
-use crate::graph::knowledge::{output_function, trailing_activations};
+use crate::graph::knowledge::{output_function, trailing_activations, unused_parameters};
 use crate::graph::{Exported, ExportedError, Network, Value};
 use crate::report::ModelContents;
 
@@ -46,6 +46,7 @@ pub fn inspect(path: &Path) -> Result<ModelContents, ExportedError> {
         criterion: graph.criterion.as_ref().map(|own| own.kind.to_string()),
         parameters: [(0..graph.parameters.len()).map(size).sum(), frozen],
         trailing: trailing_activations(graph).into_iter().filter_map(|i| output_function(&graph.nodes[i])).map(str::to_owned).collect(),
+        unused: unused_parameters(graph).into_iter().map(|index| graph.parameters[index].name.clone()).collect(),
         layers: order.into_iter().map(layer).collect(),
         operators: operators.into_iter().map(|(name, calls)| (name.to_owned(), calls)).collect(),
         problem: Network::new(graph.clone(), Device::Cpu).err().map(|error| error.to_string()),

@@ -20,7 +20,7 @@ pub mod stats;
 mod testing;
 pub mod training_loop;
 pub mod verdict;
-mod words;
+pub mod words;
 
 pub use check::{AnyCheck, Check, Describe, Needs};
 pub use evidence::Evidence;

@@ -26,7 +26,7 @@ pub(crate) fn percent(share: f64) -> String {
 }
 
 /// The first three names, and how many more there are; a name repeated in a row counts once.
-pub(crate) fn names(names: &[&str]) -> String {
+pub fn names(names: &[&str]) -> String {
     let mut names = names.to_vec();
     names.dedup();
     let shown: Vec<String> = names.iter().take(3).map(|name| format!("`{name}`")).collect();

@@ -1,5 +1,7 @@
 //! What a graph knows of itself: its layers, their depth, and what stands behind the last one.
 
+use std::collections::HashSet;
+
 use nanprobe_checks::evidence::NodeKind;
 
 use super::{Arg, Graph, Node, Output, Value};
@@ -102,6 +104,36 @@ fn carry_pictures(graph: &Graph) -> Vec<bool> {
     follows(graph, |_| true, |node| !matches!(node.output, Output::Int | Output::Bool))
 }
 
+/// Per node, whether the output or the loss depends on it, be it by sizes alone: the rest is a dead branch.
+pub fn leads_to_output(graph: &Graph) -> Vec<bool> {
+    let mut leads = vec![false; graph.nodes.len()];
+    for end in [Some(graph.output), graph.criterion.as_ref().map(|own| own.loss)].into_iter().flatten() {
+        if let Value::Node(index) = end {
+            leads[index] = true;
+        }
+    }
+    for index in (0..graph.nodes.len()).rev().collect::<Vec<_>>() {
+        if leads[index] {
+            for value in graph.nodes[index].reads() {
+                if let Value::Node(before) = value {
+                    leads[before] = true;
+                }
+            }
+        }
+    }
+    leads
+}
+
+/// Positions of the parameters that neither the output nor the loss depends on: they never get a gradient.
+pub fn unused_parameters(graph: &Graph) -> Vec<usize> {
+    let leads = leads_to_output(graph);
+    let read: HashSet<usize> = (graph.nodes.iter().zip(leads).filter(|(_, leads)| *leads))
+        .flat_map(|(node, _)| node.reads())
+        .filter_map(|value| if let Value::Parameter(index) = value { Some(index) } else { None })
+        .collect();
+    (0..graph.parameters.len()).filter(|index| !read.contains(index)).collect()
+}
+
 /// Operators that leave each value as it is, drop it, or average values, which keeps what bounds them.
 const PASSING: [&str; 17] = [
     "flatten",
@@ -183,6 +215,18 @@ pub fn draws_random_numbers(graph: &Graph) -> bool {
 mod tests {
     use super::*;
     use crate::graph::{Builder, Fill};
+
+    #[test]
+    fn what_the_output_does_not_depend_on_is_a_dead_branch_with_unused_parameters() {
+        let mut b = Builder::new("branches");
+        let x = b.linear("body", Value::Input(0), 4, 2, None);
+        let _auxiliary = b.linear("auxiliary", x, 2, 3, None);
+        let x = b.linear("head", x, 2, 2, None);
+        let graph = b.finish(x);
+        assert_eq!(leads_to_output(&graph), [true, false, true]);
+        let names: Vec<&str> = unused_parameters(&graph).into_iter().map(|index| graph.parameters[index].name.as_str()).collect();
+        assert_eq!(names, ["auxiliary.weight", "auxiliary.bias"]);
+    }
 
     #[test]
     fn a_table_that_is_looked_up_has_the_depth_of_what_it_is_added_to() {

@@ -1,5 +1,7 @@
 //! What is in an exported model's file.
 
+use nanprobe_checks::words::names;
+
 use super::figures::{count, plural};
 use super::page::{Page, Tone, clean};
 
@@ -18,6 +20,8 @@ pub struct ModelContents {
     pub parameters: [u64; 2],
     /// The activations behind the last layer.
     pub trailing: Vec<String>,
+    /// Names of the parameters that neither the output nor the loss depends on.
+    pub unused: Vec<String>,
     /// Modules with parameters of their own: path, class, scalar parameters, source line.
     pub layers: Vec<(String, String, u64, String)>,
     /// Operators and how often each is called.
@@ -39,6 +43,10 @@ pub fn model(contents: &ModelContents, width: usize, color: bool) -> String {
     }
     let kept = if frozen > 0 { format!(", {} of them frozen", count(frozen)) } else { String::new() };
     page.fact("values", Tone::Plain, &format!("{} parameters{kept}", count(parameters)));
+    if !contents.unused.is_empty() {
+        let unused: Vec<&str> = contents.unused.iter().map(String::as_str).collect();
+        page.fact("unused", Tone::Warning, &clean(&format!("{}: the output does not depend on them", names(&unused))));
+    }
     page.blank();
     let widest = contents.layers.iter().map(|(path, ..)| path.len()).max().unwrap_or(0).min(width / 3);
     for (path, class, parameters, source) in &contents.layers {
@@ -75,6 +83,7 @@ mod tests {
             criterion: Some("cross-entropy".to_owned()),
             parameters: [1234, 200],
             trailing: vec!["softmax".to_owned()],
+            unused: vec!["old_head.weight".to_owned()],
             layers: vec![("conv1".to_owned(), "torch.nn.modules.conv.Conv2d".to_owned(), 224, "train.py:9".to_owned())],
             operators: vec![("aten.conv2d.default".to_owned(), 1)],
             problem: None,
@@ -87,6 +96,7 @@ mod tests {
             "its own cross-entropy",
             "Conv2d",
             "train.py:9",
+            "`old_head.weight`: the output does not depend on them",
             "aten.conv2d.default x1",
             "can train it",
         ] {
