@@ -3,9 +3,11 @@
 use std::path::Path;
 
 use nanprobe_checks::evidence::ModuleSource;
+use nanprobe_checks::recipe::{Loss, matches};
 
 use crate::architecture::{self, Architecture};
 use crate::data::Layout;
+use crate::graph::knowledge::{output_function, trailing_activations};
 use crate::graph::{Criterion, Exported, Graph};
 use crate::model::ModelError;
 use crate::zoo::{self, Shape};
@@ -144,12 +146,39 @@ impl Design {
     fn batch_is_open(&self, batch: Option<i64>) -> Result<(), ModelError> {
         match (self, batch) {
             (Self::Exported(exported), Some(batch)) => {
-                let problem =
-                    format!("its batch size is fixed at {batch}; export it with `dynamic_shapes=({{0: torch.export.Dim.AUTO}},)`");
+                let problem = format!(
+                    "its batch size is fixed at {batch}: export it with `dynamic_shapes=({{0: torch.export.Dim.AUTO}},)`; if that is how it was \
+                     exported, something in its `forward` fixed the size, such as `len(x)` or a shape written as a number"
+                );
                 Err(ModelError::Input { model: exported.graph.name.clone(), problem })
             }
             _ => Ok(()),
         }
+    }
+
+    /// Settles which output is meant, where there are several, by the width that is asked for.
+    pub fn answer_with(&mut self, outputs: usize) {
+        if let Self::Exported(exported) = self {
+            exported.answer_with(outputs as i64);
+        }
+    }
+
+    /// Whether its first input takes whole numbers, and so divides pixels itself.
+    pub fn takes_integers(&self) -> bool {
+        matches!(self, Self::Exported(exported) if exported.inputs.first().is_some_and(|input| !input.float))
+    }
+
+    /// Whether a pattern is about parameters that only lead to an output that is not taken.
+    pub fn ignores(&self, pattern: &str) -> bool {
+        matches!(self, Self::Exported(exported) if exported.ignored.iter().any(|name| matches(pattern, name)))
+    }
+
+    /// The loss that fits an exported model with a single output for two classes, where it has none of its own.
+    pub fn loss_of_one_output(&self, outputs: i64, classes: usize) -> Option<Loss> {
+        let Self::Exported(exported) = self else { return None };
+        let single = outputs == 1 && classes == 2 && exported.graph.criterion.is_none();
+        let last = trailing_activations(&exported.graph).into_iter().find_map(|index| output_function(&exported.graph.nodes[index]));
+        single.then_some(if last == Some("sigmoid") { Loss::Bce } else { Loss::BceWithLogits })
     }
 
     /// The criterion inside the model, where it has one.

@@ -45,6 +45,7 @@ pub fn inspect(path: &Path) -> Result<ModelContents, ExportedError> {
         shapes: [inputs.join(" and "), sizes(&[None, exported.outputs])],
         criterion: graph.criterion.as_ref().map(|own| own.kind.to_string()),
         parameters: [(0..graph.parameters.len()).map(size).sum(), frozen],
+        others: exported.answers.iter().skip(1).map(|answer| (answer.key.clone(), sizes(&[None, answer.width]))).collect(),
         trailing: trailing_activations(graph).into_iter().filter_map(|i| output_function(&graph.nodes[i])).map(str::to_owned).collect(),
         unused: unused_parameters(graph).into_iter().map(|index| graph.parameters[index].name.clone()).collect(),
         layers: order.into_iter().map(layer).collect(),

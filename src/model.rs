@@ -179,7 +179,7 @@ pub fn build(design: &Design, treatment: &Treatment, shape: Shape, device: Devic
         .map(|pattern| ("trainable", pattern))
         .chain(recipe.optimizer.groups.iter().map(|group| ("lr-group", &group.pattern)))
     {
-        if !graph.parameters.iter().any(|p| recipe::matches(pattern, &p.name)) {
+        if !graph.parameters.iter().any(|p| recipe::matches(pattern, &p.name)) && !design.ignores(pattern) {
             let names = graph.parameters.iter().map(|p| p.name.as_str());
             return Err(no_match(option, pattern, "parameter", &graph.name, names));
         }

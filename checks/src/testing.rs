@@ -131,7 +131,7 @@ pub fn gradient(module: &str, depth: u64, mean_abs: f64) -> ParameterGradient {
 /// Gradients of these parameters.
 pub fn gradients(parameters: Vec<ParameterGradient>) -> Gradients {
     let total_norm = parameters.iter().map(|p| p.norm.0 * p.norm.0).sum::<f64>().sqrt().into();
-    Gradients { samples: 96, total_norm, parameters, detached: vec![] }
+    Gradients { samples: 96, total_norm, parameters, detached: vec![], unused: vec![] }
 }
 
 /// A node whose output varies as it should.
@@ -192,6 +192,9 @@ pub fn sound_loop() -> TrainingLoop {
         forwards: 40,
         backwards: 40,
         steps: 40,
+        remade: 0,
+        unregistered: None,
+        other_evaluated: None,
         uncleared: 0,
         empty_steps: 0,
         losses: (0..40).map(|i| Real(0.69 - 0.01 * f64::from(i))).collect(),
@@ -225,6 +228,7 @@ pub fn sound_loop() -> TrainingLoop {
             clip: None,
             precision: "float32".to_owned(),
             scaled: false,
+            scaler_steps: 0,
             zero_share: 0.1.into(),
         }),
         schedule: Some(LoopSchedule {
@@ -250,6 +254,8 @@ pub fn sound_loop() -> TrainingLoop {
             class: "torch.utils.data.dataloader.DataLoader".to_owned(),
             reordered: Some(true),
             workers: 0,
+            passes: 3,
+            empty_passes: 0,
             drop_last: false,
             location: line(9),
         }),

@@ -33,6 +33,14 @@ impl Location {
         Self { module: path.to_owned(), file: None, line: None }
     }
 
+    /// Behind a noun: ` in `layer1` at train.py:12`, as far as it is known.
+    pub fn in_words(&self) -> String {
+        let module = if self.module.is_empty() { String::new() } else { format!(" in `{}`", self.module) };
+        let line = self.line.map_or_else(String::new, |line| format!(":{line}"));
+        let file = self.file.as_ref().map_or_else(String::new, |file| format!(" at {file}{line}"));
+        format!("{module}{file}")
+    }
+
     /// A finding's own place, or where its file is not known a line of the user's loop, with the module of its own place.
     pub fn or_line(own: Option<Self>, line: Option<Self>) -> Option<Self> {
         match (own, line) {

@@ -181,6 +181,12 @@ fn watch(measured: &mut Measured, draws: &mut Draws) {
     seen["gradients"]["without"] = json!(&parameters[draws.pick(&[0, 3, 6, 6])..]);
     seen["gradients"]["precision"] = json!(draws.pick(&["float16", "float32"]));
     seen["gradients"]["zero_share"] = json!(draws.pick(&[0.0, 0.1, 0.8]));
+    seen["remade"] = json!(draws.pick(&[0, 0, 1, 6]));
+    seen["unregistered"] = draws.pick(&[Value::Null, Value::Null, json!({"tensors": 4, "values": 300})]);
+    seen["gradients"]["scaled"] = json!(draws.below(2) == 0);
+    seen["gradients"]["scaler_steps"] = json!(draws.pick(&[0, 40]));
+    seen["loader"]["passes"] = json!(6);
+    seen["loader"]["empty_passes"] = json!(draws.pick(&[0, 0, 5]));
     seen["criterion"]["between"] = draws.pick(&[Value::Null, Value::Null, json!("softmax"), json!("argmax")]);
     let shapes = [json!([[32, 2], [32]]), json!([[32, 1], [32]]), json!([[32, 2], [32, 1]]), json!([[], []])];
     let shapes = draws.pick(&shapes);

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -55,6 +56,7 @@ class Scene:
         holders = [o for o in stepped if own & {id(p) for p in o.parameters()}]
         self.holders = holders or sorted(stepped, key=lambda o: -o.steps)[:1]
         self.train_samples = _samples.gather(self.training, _samples.MAX_TRAIN)
+        self.by_hand = _samples.in_order(self.train_samples) if self.train_samples and self.train is None else None
         if self.train_samples is not None and self.train is None:
             self.train_samples = _samples.without_repeats(self.train_samples, set(), keep_known=False)
         self.held_out = self._held_out()
@@ -83,6 +85,20 @@ class Scene:
             fresh = _samples.without_repeats(found, known, keep_known=True)
         limit = min(len(fresh.targets), _samples.MAX_HELD_OUT)
         return fresh.take(list(range(limit)), fresh.sizes)
+
+    def steps(self) -> int:
+        """Updates of the parameters: of an optimizer, or by the loop itself after its backward passes."""
+        stepped = max((optim.steps for optim in self.holders), default=0)
+        by_hand = (
+            not stepped and self.watched and self.model is not None and self.changed(self.model.named_parameters())
+        )
+        return self.state.backwards if by_hand else stepped
+
+    def changed(self, named: Iterable[tuple[str, Tensor]]) -> float:
+        """Share of the parameters that are not what they were before the first call, 0..1."""
+        before = self.state.initial
+        pairs = [(before[name], value) for name, value in named if name in before]
+        return sum(not torch.equal(old, new.detach()) for old, new in pairs) / len(pairs) if pairs else 0.0
 
     def names(self) -> dict[int, str]:
         return {} if self.model is None else {id(p): name for name, p in self.model.named_parameters()}
@@ -133,7 +149,10 @@ def training_loop(scene: Scene, export_error: dict[str, Any] | None) -> dict[str
         "batches": (scene.train.drawn if scene.train else len(scene.training)) if watched else 0,
         "forwards": sum(call.grad for call in scene.training) if watched else 0,
         "backwards": state.backwards,
-        "steps": max((optim.steps for optim in scene.holders), default=0),
+        "steps": scene.steps(),
+        "remade": _remade(scene) if watched else 0,
+        "unregistered": _unregistered(scene),
+        "other_evaluated": _other_evaluated(scene),
         "uncleared": sum(optim.uncleared for optim in scene.holders),
         "empty_steps": empty,
         "losses": [float(loss) for loss in losses] if watched else [],
@@ -156,10 +175,48 @@ def training_loop(scene: Scene, export_error: dict[str, Any] | None) -> dict[str
 
 
 def _changed_share(scene: Scene) -> float | None:
-    before, held = scene.state.initial, scene.held()
-    named = scene.model.named_parameters() if scene.model is not None else ()
-    pairs = [(before[n], p) for n, p in named if id(p) in held and p.requires_grad and n in before]
-    return sum(not torch.equal(old, new.detach()) for old, new in pairs) / len(pairs) if pairs else None
+    held = scene.held()
+    named = [] if scene.model is None else [(n, p) for n, p in scene.model.named_parameters() if p.requires_grad]
+    trained = [(n, p) for n, p in named if id(p) in held or not scene.holders]
+    return scene.changed(trained) if trained else None
+
+
+def _remade(scene: Scene) -> int:
+    """How many models like this one were trained in turn, each for one pass over the same loader."""
+    blocks: list[tuple[nn.Module, set[int]]] = []
+    for call in scene.recorder.forwards:
+        if call.backward and call.loader is not None and call.loader is scene.train:
+            if not blocks or blocks[-1][0] is not call.root:
+                blocks.append((call.root, set()))
+            blocks[-1][1].add(call.number)
+    forms = {(type(root), tuple(p.shape for p in root.parameters())) for root, _ in blocks}
+    once = len({root for root, _ in blocks}) == len(blocks) and all(len(passes) == 1 for _, passes in blocks)
+    return len(blocks) if once and len(forms) == 1 else 0
+
+
+def _unregistered(scene: Scene) -> dict[str, Any] | None:
+    """Parameters that the loss depends on, and that neither a module nor an optimizer holds."""
+    owners = [*scene.recorder.models, *(s.criterion.module for s in scene.recorder.models.values() if s.criterion)]
+    known = {id(p) for owner in owners if owner is not None for p in owner.parameters()}
+    known |= {id(p) for optim in scene.recorder.optims.values() for p in optim.parameters()}
+    stray = [leaf for leaf in scene.state.leaves if id(leaf) not in known]
+    return {"tensors": len(stray), "values": sum(leaf.numel() for leaf in stray)} if stray else None
+
+
+def _other_evaluated(scene: Scene) -> dict[str, Any] | None:
+    """An evaluation of another module than the one that is trained, with the accuracy of its answers."""
+    found = scene.recorder.metric
+    if found is None or found.get("root") in (None, scene.model):
+        return None
+    right = _right(scene, found["answers"])
+    return None if right is None else {"accuracy": float(torch.cat(right).mean()), "location": found["location"]}
+
+
+def _right(scene: Scene, given: list[tuple[Tensor, Tensor]]) -> list[Tensor] | None:
+    """Which answers of each batch are right, as 0 and 1."""
+    probable = scene.probabilities()
+    pairs = [(answers(logits, probable).cpu(), classes_of(target).cpu()) for logits, target in given]
+    return [(answer == true).double() for answer, true in pairs if answer.shape == true.shape] or None
 
 
 def _modes(scene: Scene) -> dict[str, Any] | None:
@@ -223,6 +280,7 @@ def _gradients(scene: Scene) -> dict[str, Any] | None:
         "clip": clip,
         "precision": state.precision,
         "scaled": r.scaler is not None,
+        "scaler_steps": r.scaler_steps,
         "zero_share": statistics.median(float(share) for share in state.zero_shares) if state.zero_shares else 0.0,
     }
 
@@ -256,10 +314,8 @@ def _metric(scene: Scene) -> dict[str, Any] | None:
     found = scene.recorder.metric
     if found is None or "answers" not in found:
         return found
-    probable = scene.probabilities()
-    pairs = [(answers(logits, probable).cpu(), classes_of(target).cpu()) for logits, target in found["answers"]]
-    batches = [(given == true).double() for given, true in pairs if given.shape == true.shape]
-    if not batches:
+    batches = _right(scene, found["answers"])
+    if batches is None:
         return None
     right = torch.cat(batches)
     # A variable may hold percent, or the accuracy of the last batch: the reading that fits best is taken.
@@ -296,6 +352,8 @@ def _loader(record: Loader | None) -> dict[str, Any] | None:
         "class": f"{kind.__module__}.{kind.__qualname__}",
         "reordered": reordered(record),
         "workers": getattr(record.loader, "num_workers", 0),
+        "passes": record.passes,
+        "empty_passes": record.empty,
         "drop_last": bool(getattr(record.loader, "drop_last", False)),
         "location": record.where,
     }

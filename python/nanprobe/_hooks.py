@@ -94,6 +94,7 @@ class Hooks:
             self._around(owner, "clip_grad_norm_", after=self._clipped_norm)
             self._around(owner, "clip_grad_value_", self._gradients_of, self._clipped_value)
         self._around(torch.amp.grad_scaler.GradScaler, "scale", after=self._scaled)
+        self._around(torch.amp.grad_scaler.GradScaler, "step", self._stepped_by_scaler)
         for scheduler in (lr_scheduler.LRScheduler, lr_scheduler.ReduceLROnPlateau):
             self._around(scheduler, "step", self._rate_before, self._scheduled)
         self._loaders()
@@ -146,6 +147,9 @@ class Hooks:
         if args[0].is_enabled():
             self.recorder.scaler = args[0]
 
+    def _stepped_by_scaler(self, _args: Any, _kwargs: Any) -> None:
+        self.recorder.scaler_steps += 1
+
     def _rate_before(self, args: Any, _kwargs: Any) -> float | None:
         # A scheduler calls its own step() once while it is made; that is no step of the loop.
         started = getattr(args[0], "_step_count", 1) != 0
@@ -164,7 +168,7 @@ class Hooks:
 
         def begun(iterator: Any, args: Any, _kwargs: Any, _token: Any) -> None:
             owners[iterator] = args[0]
-            r.loaders.setdefault(id(args[0]), Loader(args[0])).passes += 1
+            r.loaders.setdefault(id(args[0]), Loader(args[0])).begin()
 
         def drew(batch: Any, args: Any, _kwargs: Any, _token: Any) -> None:
             if args[0] in owners:

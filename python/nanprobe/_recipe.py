@@ -60,10 +60,12 @@ def recipe(scene: Scene, exported: bool) -> dict[str, dict[str, Any]]:
     groups: dict[str, float] = {}
     if scene.holders:
         groups = _optimizer(scene, train)
+    elif scene.recorder.manual_rate is not None:
+        train |= {"optimizer": "sgd", "lr": scene.recorder.manual_rate, "momentum": 0.0, "weight-decay": 0.0}
     size = getattr(scene.train.loader, "batch_size", None) if scene.train else None
     if samples is not None:
         train["batch-size"] = (size or statistics.mode(samples.sizes)) * accumulated(scene)
-    order = reordered(scene.train)
+    order = reordered(scene.train) if scene.train is not None else scene.by_hand
     if order is not None or scene.train is not None:
         train["shuffle"] = order is not False
     if scene.training and scene.watched:
@@ -138,7 +140,7 @@ def loop_faults(scene: Scene) -> dict[str, Any]:
     empty = sum(holder.empty for holder in scene.holders)
     if not state.backwards or state.detached or (steps and empty * 2 > steps):
         faults["backward"] = False
-    if not steps:
+    if not scene.steps():
         faults["step"] = False
     if state.backwards > 1 and sum(h.uncleared for h in scene.holders) * 2 > state.backwards:
         faults["clear-gradients"] = False

@@ -13,7 +13,7 @@ from torch.utils import _pytree
 
 from . import _tensors as tensors
 from ._seen import Criterion, Forward, Loader, Model, Optim
-from ._where import Location, assigned, here, made, users_frame
+from ._where import Location, added_up, assigned, here, made, users_frame
 
 # Gradients and parameters are looked at after these backward passes only: the rest of the loop stays as fast as it was.
 LOOK_AT = frozenset({1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000})
@@ -47,6 +47,8 @@ class Recorder:
         self.notes: list[str] = []  # what a reader of the report should know
         self.backwards = 0
         self.scaler: Any = None
+        self.scaler_steps = 0
+        self.manual_rate: float | None = None  # of updates without an optimizer, where that can be told
         self.loader: Loader | None = None  # that the last batch came from
         self.batch: Any = None
         self.gradients = "none"  # then "new" after a backward pass, "used" after a step, "lost" if cleared before one
@@ -61,6 +63,8 @@ class Recorder:
         self._part: Any = None
         self._answers: list[tuple[Tensor, Tensor]] = []
         self._in_backward = False
+        self._calls_of_batch: list[Forward] = []
+        self._before_update: list[tuple[Tensor, Tensor, Tensor]] = []
 
     def _place(self, name: str) -> None:
         if name not in self.places:
@@ -85,6 +89,7 @@ class Recorder:
         elif next(root.parameters(), None) is not None:
             state = [*root.named_parameters(), *root.named_buffers()]
             self.models[root] = Model(root, {name: value.detach().clone() for name, value in state})
+        self._read_update()
         self._outer, self._inner = module, None
         return True
 
@@ -109,6 +114,7 @@ class Recorder:
         if not any(leaf is logits for leaf in self._outputs):
             self._outputs.append(logits)
         call.first_pass = self.loader is None or self.loader.passes <= 1
+        call.number = self.loader.passes if self.loader is not None else 0
         flat, spec = _pytree.tree_flatten((args, kwargs))
         if self._inner is not None:  # the model computes its own loss: its targets are not an input
             target = self._inner[1]
@@ -126,15 +132,34 @@ class Recorder:
             model.precision = str(torch.get_autocast_dtype(device)).removeprefix("torch.")
         elif grad and logits.dtype in (torch.float16, torch.bfloat16):
             model.precision = str(logits.dtype).removeprefix("torch.")
+        paired = self._pair(call, [flat[i] for i in slots])
         if grad:
             self._read_accuracy()
-        else:
+        elif paired:
             self._evaluated(logits)
         self.forwards.append(call)
         self._since.append(call)
         if self._inner is not None:
             call.scored = True
             call.target = self._inner[1].detach().clone() if call.inputs is not None else None
+
+    def _pair(self, call: Forward, inputs: list[Tensor]) -> bool:
+        """Whether the call is on the batch that was drawn last.
+
+        A loop may draw all batches before it calls the model: then a second call follows without a new batch, on other
+        inputs than that batch has, and neither call's targets are known.
+        """
+        self._calls_of_batch.append(call)
+        alike = [earlier for earlier in self._calls_of_batch if (earlier.root, earlier.grad) == (call.root, call.grad)]
+        if self.loader is None or len(alike) < 2:
+            return True
+        drawn = [leaf for _, leaf in tensors.leaves(self.batch)]
+        if any(leaf.shape == given.shape and torch.equal(leaf.to(given), given) for given in inputs for leaf in drawn):
+            return True
+        for earlier in alike:
+            earlier.batch = None
+        self._answers = []
+        return False
 
     def _store(self, call: Forward, inputs: list[Tensor], logits: Tensor) -> None:
         """Keeps copies of the inputs of a loader's first pass, up to a limit for each kind of pass.
@@ -244,6 +269,8 @@ class Recorder:
     def _model_of_loss(self, model: Model, root: Tensor) -> None:
         self._model = model
         model.backwards += 1
+        if model.backwards == 1:
+            model.leaves = [leaf for leaf in tensors.leaf_tensors(root) if isinstance(leaf, nn.Parameter)]
         if model.backwards in LOOK_AT and not tensors.reaches(root, (p for m in self.models for p in m.parameters())):
             model.detached += 1
             model.detached_at = model.detached_at or made(root)
@@ -258,6 +285,12 @@ class Recorder:
     def backward_ends(self) -> None:
         self.gradients, self._in_backward = "new", False
         model = self._model
+        if model is not None and model.backwards == 1 and not any(optim.steps for optim in self.optims.values()):
+            given = [p for p in model.root.parameters() if p.grad is not None and not p.grad.is_sparse]
+            largest = sorted(given, key=Tensor.numel)[-4:]
+            self._before_update = [
+                (p, p.detach().clone(), p.grad.detach().clone()) for p in largest if p.grad is not None
+            ]
         if model is None or model.backwards not in LOOK_AT:
             return
         named = model.root.named_parameters()
@@ -268,6 +301,15 @@ class Recorder:
             model.norms.append(total_norm(dense) / self._scale())
             zeros = sum((gradient == 0).sum() for gradient in dense)
             model.zero_shares.append(zeros / sum(gradient.numel() for gradient in dense))
+
+    @torch.no_grad()
+    def _read_update(self) -> None:
+        """The rate of a first update that no optimizer made: how far the parameters went against their gradients."""
+        pairs, self._before_update = self._before_update, []
+        if pairs and not any(optim.steps for optim in self.optims.values()):
+            moved = sum(float(((before - p) * gradient).sum()) for p, before, gradient in pairs)
+            square = sum(float(gradient.square().sum()) for _, _, gradient in pairs)
+            self.manual_rate = moved / square if moved > 0 and square > 0 else None
 
     @torch.no_grad()
     def step_begins(self, optimizer: Any) -> None:
@@ -319,8 +361,8 @@ class Recorder:
 
     def drew(self, loader: Any, batch: Any) -> Loader:
         self.loader = self.loaders.setdefault(id(loader), Loader(loader))
-        self.loader.drawn += 1
-        self.batch = batch
+        self.loader.drew()
+        self.batch, self._calls_of_batch = batch, []
         return self.loader
 
     def _evaluated(self, logits: Tensor) -> None:
@@ -339,11 +381,12 @@ class Recorder:
         if frame is None or not self._answers:
             return
         for name, value in list(frame.f_locals.items()):
-            if _ACCURACY.match(name) and not isinstance(value, bool):
+            if _ACCURACY.match(name) and not isinstance(value, bool) and not added_up(frame.f_code, name):
                 value = value.item() if isinstance(value, Tensor) and value.numel() == 1 else value
                 if isinstance(value, (int, float)):
                     self.metric = {
                         "value": float(value),
+                        "root": self.forwards[-1].root if self.forwards else None,
                         "answers": self._answers,
                         "location": assigned(frame.f_code, name),
                     }
@@ -351,6 +394,8 @@ class Recorder:
     def finish(self) -> None:
         """To be called when the loop is over, before anything is read."""
         self._read_accuracy()
+        if self.target_path is None:
+            self.target_path = next((path for call in self.forwards if (path := _target_in(call))), None)
         for call in self.forwards:
             if call.inputs is not None and call.target is None:
                 call.target = self.target_of(call.batch)
@@ -363,6 +408,17 @@ def total_norm(gradients: list[Tensor]) -> Tensor:
     """The norm of all gradients together."""
     device = gradients[0].device
     return torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(g.float()).to(device) for g in gradients]))
+
+
+def _target_in(call: Forward) -> tuple[Any, ...] | None:
+    """The entry of a batch that must be the targets where no known criterion says so: one class index a sample."""
+    if call.batch is None or call.inputs is None or call.target is not None:
+        return None
+    count = len(call.inputs[0])
+    found = [
+        path for path, leaf in tensors.leaves(call.batch) if leaf.shape == (count,) and not leaf.is_floating_point()
+    ]
+    return found[0] if len(found) == 1 and len(list(tensors.leaves(call.batch))) > 1 else None
 
 
 def _same(leaf: Tensor, target: Tensor) -> bool:

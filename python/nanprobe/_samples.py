@@ -65,6 +65,15 @@ def without_repeats(samples: Samples, known: set[int], keep_known: bool) -> Samp
     return samples.take(chosen, samples.sizes)
 
 
+def in_order(samples: Samples) -> bool | None:
+    """Whether a second pass over samples that no loader gives has another order; None before there is one."""
+    digests = samples.digests()
+    again = next((i for i in range(1, len(digests)) if digests[i] == digests[0]), None)
+    if again is None or len(digests) - again < 32:
+        return None
+    return digests[again : again + 32] != digests[:32]
+
+
 def like(targets: Tensor, model: Tensor) -> Tensor:
     """Held-out targets in the form in which the training targets reached the criterion."""
     if model.dim() == 2 and model.shape[1] > 1 and targets.dim() == 1:

@@ -21,6 +21,7 @@ class Forward:
     training: bool
     where: Location | None
     first_pass: bool = True
+    number: int = 0  # of the pass over the loader
     inputs: list[Tensor] | None = None
     target: Tensor | None = None
     batch: Any = None  # as the loader gave it, where the target is still to be found in it
@@ -68,6 +69,7 @@ class Model:
     zero_shares: list[Tensor] = field(default_factory=list)
     reached: set[str] = field(default_factory=set)
     precision: str = "float32"
+    leaves: list[nn.Parameter] = field(default_factory=list)  # that the first loss depends on
 
 
 @dataclass
@@ -78,7 +80,16 @@ class Loader:
     where: Location | None = None
     passes: int = 0
     drawn: int = 0
+    empty: int = 0  # passes that gave no batch, the last one aside
+    _current: int = 0  # batches of the pass that is running
     order: dict[int, list[Tensor]] = field(default_factory=dict)
+
+    def begin(self) -> None:
+        self.empty += self.passes > 0 and self._current == 0
+        self.passes, self._current = self.passes + 1, 0
+
+    def drew(self) -> None:
+        self.drawn, self._current = self.drawn + 1, self._current + 1
 
 
 @dataclass

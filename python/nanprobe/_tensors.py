@@ -132,19 +132,25 @@ def _by_value(given: Tensor, outputs: list[Tensor]) -> str | None:
     return "other"
 
 
-def reaches(loss: Tensor, parameters: Iterable[Tensor]) -> bool:
-    """Whether a backward pass from `loss` arrives at one of the parameters."""
-    wanted = {id(parameter) for parameter in parameters}
+def leaf_tensors(loss: Tensor) -> Iterator[Tensor]:
+    """The leaves at which a backward pass from `loss` arrives."""
+    if loss.grad_fn is None:
+        yield loss
     stack, seen = [loss.grad_fn], set()
     while stack:
         node = stack.pop()
         if node is None or node in seen:
             continue
         seen.add(node)
-        if id(getattr(node, "variable", None)) in wanted:
-            return True
+        if (variable := getattr(node, "variable", None)) is not None:
+            yield variable
         stack.extend(parent for parent, _ in node.next_functions)
-    return id(loss) in wanted
+
+
+def reaches(loss: Tensor, parameters: Iterable[Tensor]) -> bool:
+    """Whether a backward pass from `loss` arrives at one of the parameters."""
+    wanted = {id(parameter) for parameter in parameters}
+    return any(id(leaf) in wanted for leaf in leaf_tensors(loss))
 
 
 def answers(logits: Tensor, probabilities: bool) -> Tensor:

@@ -76,6 +76,16 @@ def assigned(code: Any, name: str, before: int | None = None) -> Location | None
     return at(code.co_filename, max(lines)) if lines else None
 
 
+def added_up(code: Any, name: str) -> bool:
+    """Whether the last thing that a function does to a variable is `+=`: then it is a sum."""
+    last = before = ""
+    for step in dis.get_instructions(code):
+        if step.opname.startswith("STORE") and step.argval == name:
+            last = before
+        before = step.argrepr if step.opname == "BINARY_OP" else step.opname
+    return last in ("+=", "INPLACE_ADD")
+
+
 def made(value: Any) -> Location | None:
     """Where the user's running function assigned the variable that holds this object."""
     frame = users_frame()

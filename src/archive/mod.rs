@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use zip::ZipArchive;
+use zip::read::{ArchiveOffset, Config};
 
 mod error;
 mod json;
@@ -63,7 +64,10 @@ impl Archive {
     }
 
     fn list(path: PathBuf, source: Box<dyn Source>, length: u64) -> Result<Self, ArchiveError> {
-        let zip = match ZipArchive::new(source) {
+        // torch begins at the first byte. Without being told so, the reader takes an archive whose first entry has a header of a certain length
+        // for one behind other bytes.
+        let config = Config { archive_offset: ArchiveOffset::Known(0) };
+        let zip = match ZipArchive::with_config(config, source) {
             Ok(zip) => zip,
             Err(error) => return Err(ArchiveError::Damaged { path, problem: error.to_string() }),
         };

@@ -6,7 +6,7 @@ use std::rc::Rc;
 pub const MOST_DIMENSIONS: usize = 16;
 
 /// Type of a tensor's elements.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "named as torch names them")]
 pub enum DType {
     UInt8,

@@ -2,8 +2,55 @@
 
 use nanprobe_checks::recipe::{OutputActivation, matches};
 
-use super::knowledge::{BATCH_NORM, BATCH_NORM_MOMENTUM, trailing_activations};
+use super::knowledge::{BATCH_NORM, BATCH_NORM_MOMENTUM, leads_to, results, trailing_activations};
 use super::{Arg, Graph, Node, Value};
+
+/// Forgets the nodes and parameters that lead to one of `ends`, and neither to the output nor to the loss. Tells the names of the parameters,
+/// and answers for each one whether it stays.
+pub fn forget(graph: &mut Graph, ends: &[Value], mut forgotten: impl FnMut(String)) -> Vec<bool> {
+    let mut needed = leads_to(graph, &results(graph));
+    // What writes into a value that the output needs is needed, whoever reads it.
+    let writes = |node: &Node| node.target.split('.').nth(1).is_some_and(|name| name.ends_with('_'));
+    let written = |node: &Node| matches!(node.reads().next(), Some(Value::Node(i)) if needed[i]);
+    let writers: Vec<Value> =
+        (0..graph.nodes.len()).filter(|&i| writes(&graph.nodes[i]) && written(&graph.nodes[i])).map(Value::Node).collect();
+    needed = leads_to(graph, &[results(graph), writers].concat());
+    let only = leads_to(graph, ends).into_iter().zip(needed).map(|(leads, needed)| leads && !needed).collect::<Vec<_>>();
+    let reads = |index: usize, wanted: bool| {
+        let readers = graph.nodes.iter().zip(&only).filter(|(_, only)| **only == wanted);
+        readers.into_iter().any(|(node, _)| node.reads().any(|value| value == Value::Parameter(index)))
+    };
+    let kept: Vec<bool> = (0..graph.parameters.len()).map(|index| reads(index, false) || !reads(index, true)).collect();
+    let new = |kept: &[bool]| {
+        let before = kept.iter().scan(0, |count, kept| {
+            *count += usize::from(*kept);
+            Some(*count - usize::from(*kept))
+        });
+        before.collect::<Vec<usize>>()
+    };
+    let (nodes, parameters) = (new(&only.iter().map(|only| !only).collect::<Vec<_>>()), new(&kept));
+    let mut moved = |value| match value {
+        Value::Node(index) => Value::Node(nodes[index]),
+        Value::Parameter(index) => Value::Parameter(parameters[index]),
+        other => other,
+    };
+    let mut gone = only.iter();
+    graph.nodes.retain(|_| !gone.next().copied().unwrap_or(false));
+    graph.nodes.iter_mut().flat_map(|node| &mut node.args).for_each(|arg| arg.map_values(&mut moved));
+    graph.output = moved(graph.output);
+    if let Some(criterion) = &mut graph.criterion {
+        criterion.loss = moved(criterion.loss);
+    }
+    let mut stays = kept.iter();
+    graph.parameters.retain(|parameter| {
+        let stays = stays.next().copied().unwrap_or(true);
+        if !stays {
+            forgotten(parameter.name.clone());
+        }
+        stays
+    });
+    kept
+}
 
 /// Puts an activation behind the output, and before the criterion where the graph has one.
 pub fn append_activation(graph: &mut Graph, activation: OutputActivation) {

@@ -104,21 +104,23 @@ fn carry_pictures(graph: &Graph) -> Vec<bool> {
     follows(graph, |_| true, |node| !matches!(node.output, Output::Int | Output::Bool))
 }
 
-/// Per node, whether the output or the loss depends on it, be it by sizes alone: the rest is a dead branch.
-pub fn leads_to_output(graph: &Graph) -> Vec<bool> {
+/// The output, and the loss where the graph computes one.
+pub fn results(graph: &Graph) -> Vec<Value> {
+    [Some(graph.output), graph.criterion.as_ref().map(|own| own.loss)].into_iter().flatten().collect()
+}
+
+/// Per node, whether one of the values depends on it, be it by sizes alone: the rest is a dead branch.
+pub fn leads_to(graph: &Graph, ends: &[Value]) -> Vec<bool> {
     let mut leads = vec![false; graph.nodes.len()];
-    for end in [Some(graph.output), graph.criterion.as_ref().map(|own| own.loss)].into_iter().flatten() {
-        if let Value::Node(index) = end {
+    let mark = |leads: &mut Vec<bool>, value: Value| {
+        if let Value::Node(index) = value {
             leads[index] = true;
         }
-    }
-    for index in (0..graph.nodes.len()).rev().collect::<Vec<_>>() {
+    };
+    ends.iter().for_each(|value| mark(&mut leads, *value));
+    for index in (0..graph.nodes.len()).rev() {
         if leads[index] {
-            for value in graph.nodes[index].reads() {
-                if let Value::Node(before) = value {
-                    leads[before] = true;
-                }
-            }
+            graph.nodes[index].reads().for_each(|value| mark(&mut leads, value));
         }
     }
     leads
@@ -126,7 +128,7 @@ pub fn leads_to_output(graph: &Graph) -> Vec<bool> {
 
 /// Positions of the parameters that neither the output nor the loss depends on: they never get a gradient.
 pub fn unused_parameters(graph: &Graph) -> Vec<usize> {
-    let leads = leads_to_output(graph);
+    let leads = leads_to(graph, &results(graph));
     let read: HashSet<usize> = (graph.nodes.iter().zip(leads).filter(|(_, leads)| *leads))
         .flat_map(|(node, _)| node.reads())
         .filter_map(|value| if let Value::Parameter(index) = value { Some(index) } else { None })
@@ -223,7 +225,7 @@ mod tests {
         let _auxiliary = b.linear("auxiliary", x, 2, 3, None);
         let x = b.linear("head", x, 2, 2, None);
         let graph = b.finish(x);
-        assert_eq!(leads_to_output(&graph), [true, false, true]);
+        assert_eq!(leads_to(&graph, &results(&graph)), [true, false, true]);
         let names: Vec<&str> = unused_parameters(&graph).into_iter().map(|index| graph.parameters[index].name.as_str()).collect();
         assert_eq!(names, ["auxiliary.weight", "auxiliary.bias"]);
     }

@@ -20,7 +20,7 @@ pub mod weights;
 
 pub use build::{Activation, Builder, Conv, xavier_uniform};
 pub use criterion::{Criterion, TargetForm};
-pub use exported::{Exported, ExportedError, Module};
+pub use exported::{Answer, Exported, ExportedError, Module};
 pub use network::{Mode, Network, Observer};
 pub use operators::GETITEM;
 
@@ -28,20 +28,30 @@ pub use operators::GETITEM;
 #[derive(Debug, Error)]
 pub enum GraphError {
     /// An operator that no table knows.
-    #[error("operator `{target}` of module `{module}` is not known to this version of nanprobe")]
+    #[error("operator `{target}`{place} is not known to this version of nanprobe")]
     UnknownOperator {
         /// The operator.
         target: String,
-        /// The module it stands in.
-        module: String,
+        /// Where it stands, in words.
+        place: String,
+    },
+    /// A text that is not passed on to libtorch.
+    #[error("operator `{target}`{place}: `{text}` is not known to this version of nanprobe")]
+    Text {
+        /// The operator.
+        target: String,
+        /// Where it stands, in words.
+        place: String,
+        /// What is given.
+        text: String,
     },
     /// An argument of another kind than the operator takes.
-    #[error("operator `{target}` at `{node}`: argument {index} is not {expected}")]
+    #[error("operator `{target}`{place}: argument {index} is not {expected}")]
     Argument {
         /// The operator.
         target: String,
-        /// The node.
-        node: String,
+        /// Where it stands, in words.
+        place: String,
         /// Position of the argument.
         index: usize,
         /// What the operator takes.
@@ -102,7 +112,12 @@ pub struct Message(pub String);
 
 impl From<tch::TchError> for Message {
     fn from(error: tch::TchError) -> Self {
-        Self(error.to_string().lines().next().unwrap_or_default().trim().to_owned())
+        let text = error.to_string();
+        let first = text.lines().next().unwrap_or_default();
+        // What is called by name fails within TorchScript, which quotes the call and gives the reason below.
+        let reason =
+            text.lines().find_map(|line| line.strip_prefix("RuntimeError: ")).filter(|_| first.contains("TorchScript interpreter"));
+        Self(reason.unwrap_or(first).trim().to_owned())
     }
 }
 

@@ -4,7 +4,7 @@ use nanprobe_checks::evidence::{NodeActivation, NodeKind};
 use tch::{Kind, Tensor, no_grad};
 
 use super::{Lab, ProbeError};
-use crate::graph::knowledge::{depths, kind};
+use crate::graph::knowledge::{depths, follows, kind};
 use crate::graph::{GraphError, Mode, Network};
 use crate::model::{real, scalar};
 
@@ -20,6 +20,8 @@ pub fn measure(lab: &Lab, network: &Network) -> Result<Vec<NodeActivation>, Prob
     let (inputs, _) = lab.held_out.batch(&lab.spread(SAMPLES), lab.recipe().normalize)?;
     let graph = network.graph();
     let depths = depths(graph);
+    let depends = follows(graph, |_| true, |_| true);
+    let batch = inputs.first().map_or(0, |input| input.size()[0]);
     let mut activations = Vec::new();
     let _outputs = no_grad(|| {
         network.forward(
@@ -27,8 +29,9 @@ pub fn measure(lab: &Lab, network: &Network) -> Result<Vec<NodeActivation>, Prob
             Mode::Train,
             Some(&mut |index, output| {
                 let node = &graph.nodes[index];
-                // A number has no units.
-                if let Some(kind) = kind(node).filter(|_| output.dim() > 0) {
+                // Numbers, and functions of parameters alone, have no units.
+                let units = depends[index] && (output.dim() > 1 || output.size() == [batch]);
+                if let Some(kind) = kind(node).filter(|_| units) {
                     let statistics = statistics(output, kind)?;
                     activations.push(NodeActivation {
                         node: node.name.clone(),
@@ -49,7 +52,11 @@ pub fn measure(lab: &Lab, network: &Network) -> Result<Vec<NodeActivation>, Prob
 fn statistics(output: &Tensor, kind: NodeKind) -> Result<NodeActivation, GraphError> {
     let share = |mask: &Tensor| scalar(&mask.f_to_kind(Kind::Float)?.f_mean(Kind::Double)?);
     // [N, units, positions]
-    let values = if output.dim() > 2 { output.f_flatten(2, -1)? } else { output.f_unsqueeze(-1)? };
+    let values = match output.dim() {
+        1 => output.f_view([-1, 1, 1])?,
+        2 => output.f_unsqueeze(-1)?,
+        _ => output.f_flatten(2, -1)?,
+    };
     let size = values.f_abs()?.f_amax([0i64, 2], false)?;
     let saturated = match kind {
         NodeKind::Sigmoid => share(&values.f_sub_scalar(0.5)?.f_abs()?.f_gt(0.5 - 0.0067)?)?,

@@ -5,7 +5,7 @@ use nanprobe_checks::evidence::{Gradients, ParameterGradient};
 use tch::{Kind, Tensor, no_grad};
 
 use super::{Lab, ProbeError};
-use crate::graph::knowledge::{detaches, parameter_depths};
+use crate::graph::knowledge::{detaches, parameter_depths, unused_parameters};
 use crate::graph::{GraphError, Network, Node};
 use crate::model::{real, scalar};
 use crate::sampler::Sampler;
@@ -48,7 +48,8 @@ pub fn measure(lab: &Lab) -> Result<Gradients, ProbeError> {
         })
         .collect::<Result<_, GraphError>>()?;
     let detached = detaches(network.graph()).map(Node::location).collect();
-    Ok(Gradients { samples: indices.len() as u64, total_norm: gradient_norm(&network)?.into(), parameters, detached })
+    let unused = unused_parameters(network.graph()).into_iter().map(|index| network.graph().parameters[index].name.clone()).collect();
+    Ok(Gradients { samples: indices.len() as u64, total_norm: gradient_norm(&network)?.into(), parameters, detached, unused })
 }
 
 /// Watches a training's first steps: |update| / |parameter| of each parameter.

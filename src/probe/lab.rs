@@ -52,7 +52,7 @@ impl Lab {
     pub fn open(settings: &Settings, sink: &mut dyn Sink) -> Result<Self, ProbeError> {
         let start = Instant::now();
         let seed = settings.run.seed;
-        let design = Design::open(&settings.recipe.model.name)?;
+        let mut design = Design::open(&settings.recipe.model.name)?;
         let device = device(&settings.run.device)?;
         // A small network's operators are too short to share: waiting for a second thread costs more than it does.
         if design.small() && std::env::var_os("OMP_NUM_THREADS").is_none() {
@@ -68,10 +68,14 @@ impl Lab {
 
         let mut recipe = settle(settings, &design, &listing)?;
         let classes = listing.classes.len();
+        design.answer_with(recipe.model.outputs.unwrap_or(classes));
         let asked = match listing.kind {
             SourceKind::Tensors => design.shape_of_tensors(&listing.layout(0, 0), recipe.model.outputs, classes)?,
             _ => design.shape_of_pictures(recipe.image_size, settings.given.image_size, listing.grey, recipe.model.outputs, classes)?,
         };
+        if let Some(loss) = design.loss_of_one_output(asked.outputs, classes).filter(|_| !settings.given.loss) {
+            recipe.loss = loss;
+        }
         let options = |size: usize| SubsetOptions {
             train: settings.run.samples,
             held_out: settings.run.held_out,
@@ -216,7 +220,7 @@ fn settle(settings: &Settings, design: &Design, listing: &Listing) -> Result<Rec
         }
     }
     let pixels = listing.layout(0, 0).iter().any(|layout| layout.dtype == Dtype::U8 && layout.shape.len() == 3);
-    if !settings.given.normalize && !pixels {
+    if !settings.given.normalize && (!pixels || design.takes_integers()) {
         recipe.normalize = Normalize::Given;
     }
     Ok(recipe)

@@ -37,6 +37,20 @@ pub struct GraphModule {
     pub graph: Graph,
     /// What its inputs and outputs are.
     pub signature: Signature,
+    /// How modules are called, the model itself first.
+    #[serde(default)]
+    pub module_call_graph: Vec<serde_json::Value>,
+}
+
+impl GraphModule {
+    /// The keys of the dictionary that the model returns; none where it returns something else.
+    pub fn keys(&self) -> Option<Vec<String>> {
+        let spec = self.module_call_graph.first()?.pointer("/signature/out_spec")?.as_str()?;
+        let spec: serde_json::Value = serde_json::from_str(spec).ok()?;
+        let returned = spec.get(1)?;
+        let dictionary = returned.get("type")?.as_str()?.to_ascii_lowercase().ends_with("dict");
+        serde_json::from_str(returned.get("context")?.as_str().filter(|_| dictionary)?).ok()
+    }
 }
 
 /// A graph.

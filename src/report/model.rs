@@ -18,6 +18,8 @@ pub struct ModelContents {
     pub criterion: Option<String>,
     /// Scalar parameters, and of them those that are frozen.
     pub parameters: [u64; 2],
+    /// Other outputs that may be the class scores: key and sizes.
+    pub others: Vec<(Option<String>, String)>,
     /// The activations behind the last layer.
     pub trailing: Vec<String>,
     /// Names of the parameters that neither the output nor the loss depends on.
@@ -38,6 +40,15 @@ pub fn model(contents: &ModelContents, width: usize, color: bool) -> String {
     page.blank();
     page.fact("input", Tone::Plain, &contents.shapes[0]);
     page.fact("output", Tone::Plain, &format!("{}{}", contents.shapes[1], behind(&contents.trailing)));
+    if !contents.others.is_empty() {
+        let other = |(key, sizes): &(Option<String>, String)| key.as_ref().map_or_else(|| sizes.clone(), |key| format!("`{key}` {sizes}"));
+        let others: Vec<String> = contents.others.iter().map(other).collect();
+        page.fact(
+            "also",
+            Tone::Plain,
+            &clean(&format!("{}; the one with as many columns as there are classes is taken", others.join(", "))),
+        );
+    }
     if let Some(criterion) = &contents.criterion {
         page.fact("loss", Tone::Plain, &if criterion == "exported" { "its own".to_owned() } else { format!("its own {criterion}") });
     }
@@ -82,6 +93,7 @@ mod tests {
             shapes: ["[N, 3, 32, 32]".to_owned(), "[N, 2]".to_owned()],
             criterion: Some("cross-entropy".to_owned()),
             parameters: [1234, 200],
+            others: vec![(Some("features".to_owned()), "[N, 64]".to_owned())],
             trailing: vec!["softmax".to_owned()],
             unused: vec!["old_head.weight".to_owned()],
             layers: vec![("conv1".to_owned(), "torch.nn.modules.conv.Conv2d".to_owned(), 224, "train.py:9".to_owned())],
@@ -93,6 +105,7 @@ mod tests {
             "net.pt2",
             "1,234 parameters, 200 of them frozen",
             "[N, 2], behind softmax",
+            "`features` [N, 64]; the one with",
             "its own cross-entropy",
             "Conv2d",
             "train.py:9",

@@ -19,6 +19,9 @@ pub struct Gradients {
     /// Where the model detaches a tensor from what computed it, in the order of the forward pass.
     #[serde(default)]
     pub detached: Vec<Location>,
+    /// Names of the parameters that the output does not depend on.
+    #[serde(default)]
+    pub unused: Vec<String>,
 }
 
 /// The gradient of one parameter tensor.

@@ -58,7 +58,8 @@ pub use reference::{Reference, ReferenceActivation, ReferenceTensor};
 pub use training::{Score, Training, TrainingRun};
 pub use training_loop::{
     ExportError, LoopBatchNorm, LoopClip, LoopCriterion, LoopEvaluation, LoopGradients, LoopLoader, LoopMetric, LoopModes, LoopOptimizer,
-    LoopRankBatches, LoopRankParameters, LoopRanks, LoopSampler, LoopSchedule, LoopValidation, Moments, TrainingLoop,
+    LoopOtherEvaluated, LoopRankBatches, LoopRankParameters, LoopRanks, LoopSampler, LoopSchedule, LoopUnregistered, LoopValidation,
+    Moments, TrainingLoop,
 };
 pub use unreadable_files::{FileError, UnreadableFiles};
 

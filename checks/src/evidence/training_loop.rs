@@ -21,6 +21,15 @@ pub struct TrainingLoop {
     pub backwards: u64,
     /// Calls of `optimizer.step()`.
     pub steps: u64,
+    /// Models of one form that were trained in turn, each for one pass over the training loader; 0 where they are trained otherwise.
+    #[serde(default)]
+    pub remade: u64,
+    /// Parameters of the loss that neither a module nor an optimizer holds; none where all are held.
+    #[serde(default)]
+    pub unregistered: Option<LoopUnregistered>,
+    /// An evaluation of another module than the one that is trained; none where that one is evaluated.
+    #[serde(default)]
+    pub other_evaluated: Option<LoopOtherEvaluated>,
     /// Backward passes that added to gradients which an earlier step had already used.
     pub uncleared: u64,
     /// Steps at which none of the optimizer's parameters had a gradient.
@@ -59,6 +68,24 @@ pub struct TrainingLoop {
     pub distributed: Option<LoopRanks>,
     /// Why the model could not be exported for the engine; none where it was.
     pub export_error: Option<ExportError>,
+}
+
+/// Parameters that the loss depends on and that neither a module nor an optimizer holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LoopUnregistered {
+    /// Tensors.
+    pub tensors: u64,
+    /// Values in them.
+    pub values: u64,
+}
+
+/// An evaluation of another module than the one that is trained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LoopOtherEvaluated {
+    /// Share of its answers that are right, 0..1.
+    pub accuracy: Real,
+    /// Where the loop computes its accuracy.
+    pub location: Option<Location>,
 }
 
 /// Forward passes by the mode the model was in.
@@ -116,6 +143,9 @@ pub struct LoopGradients {
     pub precision: String,
     /// Whether a `GradScaler` scales the loss.
     pub scaled: bool,
+    /// Calls of that scaler's `step`.
+    #[serde(default)]
+    pub scaler_steps: u64,
     /// Share of the gradients' values that are exactly zero, 0..1.
     pub zero_share: Real,
 }
@@ -222,6 +252,12 @@ pub struct LoopLoader {
     pub reordered: Option<bool>,
     /// Worker processes.
     pub workers: u64,
+    /// Passes over it that were begun.
+    #[serde(default)]
+    pub passes: u64,
+    /// Of these, those that gave no batch; the last one is not counted.
+    #[serde(default)]
+    pub empty_passes: u64,
     /// Whether it leaves out an incomplete last batch.
     pub drop_last: bool,
     /// Where it is made.

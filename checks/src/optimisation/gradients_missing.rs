@@ -23,8 +23,7 @@ describe! {
     /// parameters to the loss, for `loss.requires_grad_(True)` (which hides a cut), and for layers that `forward` never calls.
     ///
     /// ## False alarms
-    /// Unused parts of a model (an auxiliary head, a classifier that was replaced) are listed as a warning; a pretrained body under
-    /// `no_grad` as a note, being ordinary practice. Gradients that are zero because later weights are zero count as reached.
+    /// Parts that `forward` never uses (a classifier that was replaced) are a note, and so is a pretrained body under `no_grad`. Gradients that are zero because later weights are zero count as reached.
     ///
     /// ## Reference
     /// Lightning issue 17212 asks for the names. torch.nn.parallel.DistributedDataParallel calls them `find_unused_parameters`.
@@ -54,13 +53,28 @@ impl Check for GradientsMissing {
         limits: &Limits,
     ) -> Judgement {
         let trained: Vec<&ParameterGradient> = gradients.parameters.iter().filter(|p| p.trainable).collect();
-        let cut: Vec<&str> = trained.iter().filter(|p| !p.reached).map(|p| p.name.as_str()).collect();
+        let unused = |p: &ParameterGradient| gradients.unused.contains(&p.name);
+        let without: Vec<&str> = trained.iter().filter(|p| !p.reached).map(|p| p.name.as_str()).collect();
+        let cut: Vec<&str> = trained.iter().filter(|p| !p.reached && !unused(p)).map(|p| p.name.as_str()).collect();
         let values = |wanted: fn(&ParameterGradient) -> bool| trained.iter().filter(|p| wanted(p)).map(|p| p.count as f64).sum::<f64>();
         let share = values(|p| !p.reached) / values(|_| true).max(1.0);
-        let measured = format!("{} of {} trained tensors get no gradient ({} of the values)", cut.len(), trained.len(), percent(share));
-        let Some(first) = cut.first() else {
+        let measured = format!("{} of {} trained tensors get no gradient ({} of the values)", without.len(), trained.len(), percent(share));
+        let Some(first) = cut.first().or(without.first()) else {
             return Judgement::clear(measured);
         };
+        let module = first.rsplit_once('.').map(|(module, _)| Location::module(module));
+        if cut.is_empty() {
+            return Finding {
+                severity: Severity::Note,
+                strength: between(share, 0.0, 1.0),
+                message: format!("nothing uses {}: the output does not depend on them", names(&without)),
+                measured,
+                fix: "call them in `forward`, or remove them from the model".to_owned(),
+                remedy: None,
+                location: module,
+            }
+            .into();
+        }
         let pretrained = |name: &&str| parameters.is_some_and(|p| p.tensors.iter().any(|t| t.name == **name && t.from_weights));
         let detached = !gradients.detached.is_empty() || job.is_some_and(|job| !job.recipe.model.detach.is_empty());
         Finding {
@@ -79,7 +93,7 @@ impl Check for GradientsMissing {
             fix: "remove `.detach()`, `.data`, `.item()` or `torch.no_grad()` between them and the loss".to_owned(),
             remedy: detached.then_some(Remedy::Reattach),
             location: Location::or_line(
-                (gradients.detached.last().cloned()).or_else(|| first.rsplit_once('.').map(|(module, _)| Location::module(module))),
+                gradients.detached.last().cloned().or(module),
                 // A part that is cut off stands in the model; where all is, it is the loss.
                 seen.filter(|_| cut.len() == trained.len()).and_then(TrainingLoop::loss_line),
             ),
@@ -119,6 +133,13 @@ mod tests {
         let layer = |name| crate::evidence::ParameterStatistics { from_weights: true, ..tensor(name, 0) };
         let parameters = Parameters { from_weights: true, tensors: vec![layer("layer0"), layer("layer1")] };
         assert_eq!(suspects::<GradientsMissing>((&net([false, false, true]), None, Some(&parameters), None)).severity, Severity::Note);
+    }
+
+    #[test]
+    fn layers_that_are_never_called_are_a_note_of_their_own() {
+        let spare = Gradients { unused: vec!["layer0.weight".to_owned()], ..net([false, true, true]) };
+        let finding = suspects::<GradientsMissing>((&spare, None, None, None));
+        assert_eq!((finding.severity, finding.location), (Severity::Note, Some(Location::module("layer0"))));
     }
 
     #[test]

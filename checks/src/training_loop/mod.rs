@@ -9,8 +9,8 @@ use std::marker::PhantomData;
 use crate::Severity;
 use crate::check::{AnyCheck, Needs};
 use crate::evidence::{
-    Evidence, LoopCriterion, LoopGradients, LoopLoader, LoopMetric, LoopOptimizer, LoopRankBatches, LoopRankParameters, LoopRanks,
-    LoopSampler, LoopValidation, Measurement, Training, TrainingLoop,
+    Evidence, LoopCriterion, LoopGradients, LoopLoader, LoopMetric, LoopOptimizer, LoopOtherEvaluated, LoopRankBatches, LoopRankParameters,
+    LoopRanks, LoopSampler, LoopValidation, Measurement, Training, TrainingLoop,
 };
 use crate::progress::learns;
 
@@ -21,18 +21,23 @@ mod foreign_parameters_in_optimizer;
 mod gradient_clipping_too_tight;
 mod gradients_cleared_before_step;
 mod gradients_not_synchronised;
+mod loader_runs_dry;
 mod loop_falls_short;
 mod loss_shape_mismatch;
 mod missing_zero_grad;
 mod mixed_precision_underflow;
+mod model_made_anew;
 mod no_backward;
 mod no_optimizer_step;
+mod other_model_evaluated;
 mod parameters_missing_from_optimizer;
 mod per_rank_batch_statistics;
 mod ranks_see_same_data;
 mod ranks_start_differently;
+mod scaler_not_stepping;
 mod scheduler_kills_learning_rate;
 mod train_validation_overlap;
+mod unregistered_parameters;
 mod validation_prepared_differently;
 
 /// The family's checks.
@@ -41,13 +46,17 @@ pub const CHECKS: &[&dyn AnyCheck] = &[
     &detached_loss::DetachedLoss,
     &no_backward::NoBackward,
     &gradients_cleared_before_step::GradientsClearedBeforeStep,
+    &scaler_not_stepping::ScalerNotStepping,
     &mixed_precision_underflow::MixedPrecisionUnderflow,
     &gradient_clipping_too_tight::GradientClippingTooTight,
+    &unregistered_parameters::UnregisteredParameters,
     &foreign_parameters_in_optimizer::ForeignParametersInOptimizer,
     &parameters_missing_from_optimizer::ParametersMissingFromOptimizer,
     &no_optimizer_step::NoOptimizerStep,
     &missing_zero_grad::MissingZeroGrad,
     &scheduler_kills_learning_rate::SchedulerKillsLearningRate,
+    &loader_runs_dry::LoaderRunsDry,
+    &model_made_anew::ModelMadeAnew,
     &ranks_see_same_data::RanksSeeSameData,
     &epoch_never_set::EpochNeverSet,
     &ranks_start_differently::RanksStartDifferently,
@@ -55,6 +64,7 @@ pub const CHECKS: &[&dyn AnyCheck] = &[
     &per_rank_batch_statistics::PerRankBatchStatistics,
     &train_validation_overlap::TrainValidationOverlap,
     &validation_prepared_differently::ValidationPreparedDifferently,
+    &other_model_evaluated::OtherModelEvaluated,
     &accuracy_computed_wrong::AccuracyComputedWrong,
     &loop_falls_short::LoopFallsShort,
 ];
@@ -126,6 +136,7 @@ recorded! {
     LoopCriterion: criterion = "training-loop (its criterion)";
     LoopMetric: metric = "training-loop (its accuracy function)";
     LoopLoader: loader = "training-loop (its loader)";
+    LoopOtherEvaluated: other_evaluated = "training-loop (an evaluation of another module)";
     LoopRanks: distributed = "training-loop (under torchrun)";
     LoopRankBatches: distributed.batches = "training-loop (what the ranks of torchrun draw)";
     LoopRankParameters: distributed.parameters = "training-loop (parameters of the ranks of torchrun)";

@@ -10,8 +10,8 @@ use nanprobe_checks::evidence::ParameterKind;
 use tch::{Device, Kind, Tensor};
 use thiserror::Error;
 
-use super::{Arg, Buffer, Content, Fill, Graph, GraphError, Node, Output, Parameter, SourceLine, Value};
-use crate::archive::Stored;
+use super::{Arg, Buffer, Content, Fill, Graph, GraphError, Node, Output, Parameter, SourceLine, Value, edit};
+use crate::archive::{DType, Stored};
 use crate::pt2::{self, Argument, InputSpec, OutputSpec, Pt2Error, SymInt};
 
 mod functional;
@@ -20,6 +20,7 @@ mod roles;
 mod scope;
 mod source;
 
+pub use interface::Answer;
 use interface::{given, returned, settle};
 use roles::roles;
 use scope::{Bound, Scope, kind, shortened};
@@ -27,6 +28,8 @@ use source::{module, place};
 
 /// Nodes of a graph, sub-graphs included: the deepest classifiers of the survey have about 5,000.
 const MOST_NODES: usize = 200_000;
+/// ATen's number of float32.
+const FLOAT32: i64 = 6;
 /// Sub-graphs within sub-graphs.
 const DEEPEST: usize = 16;
 /// The export schema, that of torch 2.6, since which operators that write in place are exported as such.
@@ -65,6 +68,10 @@ pub struct Exported {
     pub inputs: Vec<InputSizes>,
     /// Width of the output, if it is known.
     pub outputs: Option<i64>,
+    /// What may be the class scores, the one that is taken first.
+    pub answers: Vec<Answer>,
+    /// Names of the parameters that only lead to outputs that are not taken.
+    pub ignored: Vec<String>,
     /// Class and first source line of each module, by its dotted path.
     pub modules: BTreeMap<String, Module>,
     /// The torch that wrote it.
@@ -99,13 +106,14 @@ impl Exported {
         let wrong = |problem| ExportedError::Graph { path: path.display().to_string(), problem };
         let mut reader = Reader::new(&name);
         reader.functional = file.program.schema_version.major < IN_PLACE;
+        reader.single = precision(&file);
         let scope = reader.inputs(&file).map_err(wrong)?;
         let graph = &file.program.graph_module.graph;
         let scope = reader.nodes(graph, scope, false, 0).map_err(wrong)?;
         if reader.functional { reader.written(&file, &scope) } else { writes_in_place(&file) }.map_err(wrong)?;
         let mut given = given(&file);
         let returned = returned(&file, &scope).map_err(wrong)?;
-        let outputs = settle(&mut reader.graph, &given, &returned).map_err(wrong)?;
+        let answers = settle(&mut reader.graph, &given, &returned).map_err(wrong)?;
         if let Some(own) = &reader.graph.criterion {
             given.remove(own.target);
         }
@@ -113,7 +121,27 @@ impl Exported {
         let (parameters, buffers) = reader.values()?;
         let Reader { graph, frozen, modules, .. } = reader;
         let inputs = given.into_iter().map(|input| input.sizes).collect();
-        Ok(Self { graph, parameters, buffers, frozen, inputs, outputs, modules, torch: file.program.torch_version })
+        let outputs = answers.first().and_then(|answer| answer.width);
+        let torch = file.program.torch_version;
+        Ok(Self { graph, parameters, buffers, frozen, inputs, outputs, answers, ignored: vec![], modules, torch })
+    }
+
+    /// Settles which output is meant where there are several: the only one as wide as there are classes, unless one has the name of
+    /// logits. What leads to the others alone is forgotten with its parameters, for nothing of it is trained.
+    pub fn answer_with(&mut self, width: i64) {
+        if self.answers.len() < 2 || self.graph.criterion.is_some() {
+            return;
+        }
+        let fitting: Vec<usize> = (0..self.answers.len()).filter(|&i| self.answers[i].width == Some(width)).collect();
+        if let ([chosen], false) = (&fitting[..], self.answers[0].is_named_logits()) {
+            self.answers.swap(0, *chosen);
+        }
+        let ends: Vec<Value> = self.answers.drain(1..).map(|answer| answer.value).collect();
+        (self.graph.output, self.outputs) = (self.answers[0].value, self.answers[0].width);
+        let kept = edit::forget(&mut self.graph, &ends, |name| self.ignored.push(name));
+        self.answers[0].value = self.graph.output;
+        let mut kept = kept.into_iter();
+        self.parameters.retain(|_| kept.next().unwrap_or(true));
     }
 
     /// The same, sharing tensors that nobody writes to.
@@ -126,6 +154,8 @@ impl Exported {
             buffers: shared(&self.buffers),
             frozen: self.frozen.clone(),
             inputs: self.inputs.clone(),
+            answers: self.answers.clone(),
+            ignored: self.ignored.clone(),
             modules: self.modules.clone(),
             torch: self.torch.clone(),
             ..*self
@@ -156,19 +186,30 @@ struct Reader<'a> {
     calls: HashMap<String, usize>,
     /// Whether the file is of a torch that exported functions in the place of operators that write in place.
     functional: bool,
+    /// The type of the model's parameters, in whose place it is computed in float32.
+    single: Option<DType>,
 }
 
 impl<'a> Reader<'a> {
     fn new(name: &str) -> Self {
         let (modules, calls) = (BTreeMap::new(), HashMap::new());
-        Self { graph: Graph::empty(name), stored: vec![], stored_buffers: vec![], frozen: vec![], modules, calls, functional: false }
+        Self {
+            graph: Graph::empty(name),
+            stored: vec![],
+            stored_buffers: vec![],
+            frozen: vec![],
+            modules,
+            calls,
+            functional: false,
+            single: None,
+        }
     }
 
     /// Parameters, buffers and constants, in the order of the graph's inputs. One that is tied to an earlier one is that one.
     fn inputs(&mut self, file: &'a pt2::Exported) -> Result<Scope, String> {
         let mut scope = Scope::default();
         self.graph.inputs = 0;
-        let mut tied: HashMap<(*const Vec<u8>, i64, &[i64]), usize> = HashMap::new();
+        let mut tied: HashMap<(*const Vec<u8>, i64), Vec<usize>> = HashMap::new();
         for spec in &file.program.graph_module.signature.input_specs {
             match spec {
                 InputSpec::UserInput { arg: Argument::AsTensor(tensor) } => {
@@ -178,19 +219,31 @@ impl<'a> Reader<'a> {
                 InputSpec::UserInput { .. } => {}
                 InputSpec::Parameter { arg, parameter_name } => {
                     let stored = file.weights.get(parameter_name).ok_or_else(|| format!("parameter `{parameter_name}` has no values"))?;
-                    let index = *tied.entry((std::rc::Rc::as_ptr(&stored.bytes), stored.offset, &stored.sizes)).or_insert_with(|| {
-                        self.graph.parameters.push(Parameter {
-                            name: parameter_name.clone(),
-                            shape: stored.sizes.clone(),
-                            kind: ParameterKind::Other,
-                            fill: Fill::Stored,
-                        });
-                        self.stored.push(stored);
-                        if !stored.requires_grad {
-                            self.frozen.push(parameter_name.clone());
+                    let known = tied.entry((std::rc::Rc::as_ptr(&stored.bytes), stored.offset)).or_default();
+                    // One that is tied to an earlier one is that one, perhaps transposed.
+                    let order = known.iter().find_map(|&index| Some((index, order(self.stored[index], stored)?)));
+                    if let Some((index, order)) = order {
+                        let mut value = Value::Parameter(index);
+                        if !order.is_sorted() {
+                            let args = vec![Arg::Value(value), Arg::Ints(order)];
+                            let module = parameter_name.rsplit_once('.').map_or("", |(module, _)| module).to_owned();
+                            value = self.push(Node::new(parameter_name.clone(), "aten.permute.default", args, module));
                         }
-                        self.graph.parameters.len() - 1
+                        scope.bind(&arg.name, value, Output::Tensor);
+                        continue;
+                    }
+                    let index = self.graph.parameters.len();
+                    known.push(index);
+                    self.graph.parameters.push(Parameter {
+                        name: parameter_name.clone(),
+                        shape: stored.sizes.clone(),
+                        kind: ParameterKind::Other,
+                        fill: Fill::Stored,
                     });
+                    self.stored.push(stored);
+                    if !stored.requires_grad {
+                        self.frozen.push(parameter_name.clone());
+                    }
                     scope.bind(&arg.name, Value::Parameter(index), Output::Tensor);
                 }
                 InputSpec::Buffer { arg, buffer_name: name } | InputSpec::TensorConstant { arg, tensor_constant_name: name } => {
@@ -237,7 +290,7 @@ impl<'a> Reader<'a> {
         let (args, keywords): (Vec<Arg>, Vec<String>) = node
             .inputs
             .iter()
-            .map(|input| Ok((scope.arg(&input.arg)?, input.name.clone())))
+            .map(|input| Ok((self.in_single(&input.arg, scope.arg(&input.arg)?), input.name.clone())))
             .filter(|pair: &Result<_, String>| !matches!(pair, Ok((Arg::None, name)) if name == "layout" || name == "pin_memory"))
             .collect::<Result<Vec<_>, _>>()?
             .into_iter()
@@ -277,6 +330,14 @@ impl<'a> Reader<'a> {
             }
         }
         Ok(())
+    }
+
+    /// The type of the parameters becomes float32, wherever the graph names it.
+    fn in_single(&self, argument: &Argument, arg: Arg) -> Arg {
+        match (argument, self.single) {
+            (Argument::AsScalarType(code), Some(single)) if DType::of(*code) == Some(single) => Arg::Int(FLOAT32),
+            _ => arg,
+        }
     }
 
     /// A name for the next call of a module.
@@ -346,11 +407,36 @@ impl<'a> Reader<'a> {
     /// The tensors of parameters and buffers.
     fn values(&self) -> Result<(Vec<Tensor>, Vec<Tensor>), GraphError> {
         let tensor = |stored: &&Stored| -> Result<Tensor, GraphError> {
-            Ok(Tensor::f_from_data_size(&stored.contiguous(), &stored.sizes, kind(stored.dtype))?.f_to_device(Device::Cpu)?)
+            let read = Tensor::f_from_data_size(&stored.contiguous(), &stored.sizes, kind(stored.dtype))?.f_to_device(Device::Cpu)?;
+            Ok(if self.single == Some(stored.dtype) { read.f_to_kind(Kind::Float)? } else { read })
         };
         let parameters = self.stored.iter().map(|stored| Ok(tensor(stored)?.f_to_kind(Kind::Float)?)).collect::<Result<_, GraphError>>()?;
         Ok((parameters, self.stored_buffers.iter().map(tensor).collect::<Result<_, _>>()?))
     }
+}
+
+/// The order of a first parameter's dimensions in which it is the second, where both are views of the same values.
+fn order(first: &Stored, second: &Stored) -> Option<Vec<i64>> {
+    let mut order = Vec::with_capacity(second.sizes.len());
+    for dimension in second.sizes.iter().zip(&second.strides) {
+        let place = (0..first.sizes.len() as i64)
+            .find(|&i| !order.contains(&i) && (&first.sizes[i as usize], &first.strides[i as usize]) == dimension)?;
+        order.push(place);
+    }
+    (order.len() == first.sizes.len()).then_some(order)
+}
+
+/// The floating type that most of the parameters' values have, unless that is float32.
+fn precision(file: &pt2::Exported) -> Option<DType> {
+    let mut counts: HashMap<DType, i64> = HashMap::new();
+    for spec in &file.program.graph_module.signature.input_specs {
+        if let InputSpec::Parameter { parameter_name, .. } = spec
+            && let Some(stored) = file.weights.get(parameter_name).filter(|stored| stored.dtype.is_float())
+        {
+            *counts.entry(stored.dtype).or_default() += stored.sizes.iter().product::<i64>();
+        }
+    }
+    counts.into_iter().max_by_key(|(_, count)| *count).map(|(dtype, _)| dtype).filter(|dtype| *dtype != DType::Float32)
 }
 
 fn detach(made: &Node, value: Value) -> Node {

@@ -40,7 +40,7 @@ pub fn compile(graph: &Graph, device: Device) -> Result<Vec<Kernel>, GraphError>
         kernels.push(own);
     }
     let mut scripted = script.finish()?;
-    let missing = |node: &Node| GraphError::UnknownOperator { target: node.target.clone(), module: node.module.clone() };
+    let missing = |node: &Node| GraphError::UnknownOperator { target: node.target.clone(), place: node.location().in_words() };
     (kernels.into_iter().enumerate())
         .map(|(index, kernel)| kernel.or_else(|| scripted.remove(&index)).ok_or_else(|| missing(&graph.nodes[index])))
         .collect()
@@ -96,7 +96,6 @@ const SIGNATURES: &[(&str, &[&str])] = &[
     ("aten.add.Tensor", &["self", "other", "alpha"]),
     ("aten.add_.Tensor", &["self", "other", "alpha"]),
     ("aten.mul.Tensor", &["self", "other"]),
-    ("aten.hardtanh.default", &["self", "min_val", "max_val"]),
     ("aten.softmax.int", &["self", "dim", "dtype"]),
     ("aten.log_softmax.int", &["self", "dim", "dtype"]),
     ("aten.flatten.using_ints", &["self", "start_dim", "end_dim"]),
@@ -132,7 +131,8 @@ impl Args<'_> {
     }
 
     fn error(self, index: usize, expected: &'static str) -> GraphError {
-        GraphError::Argument { target: self.0.target.clone(), node: self.0.name.clone(), index, expected }
+        let (target, place) = (self.0.target.clone(), self.0.location().in_words());
+        GraphError::Argument { target, place, index, expected }
     }
 
     fn tensor(self, index: usize) -> Result<Value, GraphError> {

@@ -40,10 +40,6 @@ pub fn compile(args: Args) -> Result<Option<Kernel>, GraphError> {
             binary(args, |a, b| a.shallow_clone().f_add_(b))?
         }
         "aten.mul.Tensor" => binary(args, Tensor::f_mul)?,
-        "aten.hardtanh.default" => {
-            let (x, low, high) = (args.tensor(0)?, args.float_or(1, -1.0)?, args.float_or(2, 1.0)?);
-            kernel(move |v, _| v.get(x).f_clamp(low, high))
-        }
         "aten.softmax.int" => {
             args.left_out(2, &Arg::None)?;
             let (x, dim) = (args.tensor(0)?, args.int_or(1, -1)?);

@@ -21,8 +21,38 @@ use zip::write::{SimpleFileOptions, ZipWriter};
 use super::{GraphError, Kernel, Slot, Values};
 use crate::graph::{Arg, Graph, Message, Mode, Node, Output, Value};
 
-/// Texts that an operator may be given: rounding modes of `div`, forms of `gelu`, paddings.
-const TEXTS: [&str; 9] = ["floor", "trunc", "none", "tanh", "same", "valid", "constant", "reflect", "replicate"];
+/// Texts that an operator may be given: rounding modes of `div`, forms of `gelu`, paddings, orders of `meshgrid`, reductions, norms, sides of
+/// `searchsorted`, interpolations of `quantile`.
+const TEXTS: [&str; 28] = [
+    "floor",
+    "trunc",
+    "none",
+    "tanh",
+    "same",
+    "valid",
+    "constant",
+    "reflect",
+    "replicate",
+    "circular",
+    "ij",
+    "xy",
+    "sum",
+    "prod",
+    "mean",
+    "amax",
+    "amin",
+    "ortho",
+    "forward",
+    "backward",
+    "fro",
+    "nuc",
+    "left",
+    "right",
+    "linear",
+    "lower",
+    "higher",
+    "nearest",
+];
 /// The operators of this namespace read or write files, print, or leave the tensors: none is part of a model.
 const FORBIDDEN: [&str; 6] = ["from_file", "save", "load", "warn", "print", "device"];
 /// An object of class `__torch__.M` without state, pickled.
@@ -62,7 +92,7 @@ impl<'a> Script<'a> {
     /// Adds the method of a node.
     pub fn add(&mut self, index: usize) -> Result<(), GraphError> {
         let node = &self.graph.nodes[index];
-        let unknown = || GraphError::UnknownOperator { target: node.target.clone(), module: node.module.clone() };
+        let unknown = || GraphError::UnknownOperator { target: node.target.clone(), place: node.location().in_words() };
         let name = function(&node.target).ok_or_else(unknown)?;
         let mut call = Call { graph: self.graph, device: self.device, node, given: vec![], types: vec![] };
         let mut passed = Vec::with_capacity(node.args.len());
@@ -167,7 +197,9 @@ impl Call<'_> {
         match (keyword, arg) {
             (Some("train"), Arg::Bool(_)) => Ok(self.parameter(Given::Dropping, "bool")),
             // Without running statistics there are only the batch's.
-            (Some("training"), Arg::Bool(_)) if self.keeps_statistics() => Ok(self.parameter(Given::BatchStatistics, "bool")),
+            (Some("training" | "use_input_stats"), Arg::Bool(_)) if self.keeps_statistics() => {
+                Ok(self.parameter(Given::BatchStatistics, "bool"))
+            }
             (Some("dropout_p" | "dropout"), Arg::Float(p)) if *p > 0.0 => Ok(self.parameter(Given::WhileTraining(*p), "float")),
             _ => self.literal(position, arg),
         }
@@ -195,14 +227,9 @@ impl Call<'_> {
             Arg::Text(text) if TEXTS.contains(&text.as_str()) || (self.node.target.starts_with("aten.einsum") && equation(text)) => {
                 format!("\"{text}\"")
             }
-            Arg::Text(_) => {
-                let target = self.node.target.clone();
-                return Err(GraphError::Argument {
-                    target,
-                    node: self.node.name.clone(),
-                    index: position,
-                    expected: "a text that is known",
-                });
+            Arg::Text(text) => {
+                let plain = text.chars().take(40).filter(|c| !c.is_control()).collect();
+                return Err(GraphError::Text { target: self.node.target.clone(), place: self.node.location().in_words(), text: plain });
             }
             Arg::List(items) => list(items.iter().map(|item| self.literal(position, item)).collect::<Result<_, _>>()?),
         })
@@ -239,7 +266,7 @@ fn float(x: f64) -> String {
 
 /// Whether a text is an equation of einsum.
 fn equation(text: &str) -> bool {
-    text.len() < 100 && text.chars().all(|c| c.is_ascii_alphabetic() || matches!(c, ',' | '-' | '>' | '.' | ' '))
+    text.len() < 1000 && text.chars().all(|c| c.is_ascii_alphabetic() || matches!(c, ',' | '-' | '>' | '.' | ' '))
 }
 
 fn argument(given: Given, values: &Values, mode: Mode) -> Result<IValue, TchError> {

@@ -4,7 +4,7 @@ use tch::TchError;
 
 use super::{Args, GraphError, Kernel, Values};
 use crate::graph::network::Slot;
-use crate::graph::{Arg, Value};
+use crate::graph::{Arg, Output, Value};
 
 /// Takes one tensor of several.
 pub const GETITEM: &str = "getitem";
@@ -37,6 +37,41 @@ fn number(args: Args, index: usize) -> Result<Number, GraphError> {
     }
 }
 
+/// A number that is known, or a node that gives it, of whatever type.
+fn float(args: Args, index: usize) -> Result<Box<dyn Fn(&Values) -> Result<f64, TchError>>, GraphError> {
+    match args.get(index) {
+        Arg::Float(x) => {
+            let x = *x;
+            Ok(Box::new(move |_| Ok(x)))
+        }
+        Arg::Value(Value::Node(node)) => {
+            let node = *node;
+            Ok(Box::new(move |values| match values.slot(node) {
+                Slot::Float(x) => Ok(*x),
+                Slot::Int(n) => Ok(*n as f64),
+                _ => Err(TchError::Kind("a number that is none".to_owned())),
+            }))
+        }
+        Arg::Int(n) => {
+            let x = *n as f64;
+            Ok(Box::new(move |_| Ok(x)))
+        }
+        _ => Err(args.error(index, "a number")),
+    }
+}
+
+/// A function of two numbers that gives a float.
+fn of_floats(args: Args, f: fn(f64, f64) -> f64) -> Result<Kernel, GraphError> {
+    let (a, b) = (float(args, 0)?, float(args, 1)?);
+    Ok(Box::new(move |v, _| Ok(Slot::Float(f(a(v)?, b(v)?)))))
+}
+
+/// A function of one number that gives a float.
+fn of_float(args: Args, f: fn(f64) -> f64) -> Result<Kernel, GraphError> {
+    let a = float(args, 0)?;
+    Ok(Box::new(move |v, _| Ok(Slot::Float(f(a(v)?)))))
+}
+
 fn overflow() -> TchError {
     TchError::Kind("a size out of range".to_owned())
 }
@@ -66,6 +101,7 @@ fn remainder(a: i64, b: i64) -> Option<i64> {
 
 pub fn compile(args: Args) -> Result<Option<Kernel>, GraphError> {
     let target = args.target();
+    let floats = args.0.output == Output::Float;
     let kernel: Kernel = match target {
         "aten.sym_size.int" => {
             let (x, dim) = (args.tensor(0)?, args.int_or(1, 0)?);
@@ -86,6 +122,22 @@ pub fn compile(args: Args) -> Result<Option<Kernel>, GraphError> {
                 }
                 _ => Err(TchError::Kind("not several tensors".to_owned())),
             })
+        }
+        "_operator.truediv" => of_floats(args, |a, b| a / b)?,
+        "torch.sym_float" => of_float(args, |x| x)?,
+        "torch._sym_sqrt" => of_float(args, f64::sqrt)?,
+        "_operator.add" if floats => of_floats(args, |a, b| a + b)?,
+        "_operator.sub" if floats => of_floats(args, |a, b| a - b)?,
+        "_operator.mul" if floats => of_floats(args, |a, b| a * b)?,
+        "_operator.pow" if floats => of_floats(args, f64::powf)?,
+        "_operator.neg" if floats => of_float(args, |x| -x)?,
+        "_operator.neg" => {
+            let a = number(args, 0)?;
+            Box::new(move |v, _| a.read(v)?.checked_neg().map(Slot::Int).ok_or_else(overflow))
+        }
+        "torch.sym_int" => {
+            let a = float(args, 0)?;
+            Box::new(move |v, _| Ok(Slot::Int(a(v)?.trunc() as i64)))
         }
         "_operator.add" => arithmetic(args, i64::checked_add)?,
         "_operator.sub" => arithmetic(args, i64::checked_sub)?,
