@@ -64,6 +64,17 @@ def caller(model: nn.Module, call: tuple[list[Any], Any, list[int]]) -> Callable
     return run
 
 
+@contextlib.contextmanager
+def _data_detaches() -> Iterator[None]:
+    """`x.data` cannot be traced; `x.detach()`, which gives the same values and as little gradient, can."""
+    stored = torch.Tensor.data
+    torch.Tensor.data = property(lambda tensor: tensor.detach(), stored.__set__)  # type: ignore[method-assign,assignment]
+    try:
+        yield
+    finally:
+        del torch.Tensor.data
+
+
 def export(model: nn.Module, call: Any, inputs: list[Tensor], criterion: Any, targets: Tensor, path: Path) -> None:
     """Writes model.pt2 of a `twin`: forward(*inputs) -> logits, or forward(*inputs, targets) -> (logits, loss).
 
@@ -87,7 +98,7 @@ def export(model: nn.Module, call: Any, inputs: list[Tensor], criterion: Any, ta
     model.__class__ = type(kind.__name__, (kind,), {"forward": forward, "__module__": kind.__module__})
     batch = {0: torch.export.Dim.AUTO}
     try:
-        with _quiet():
+        with _quiet(), _data_detaches():
             program = torch.export.export(model, given, dynamic_shapes=(tuple(batch for _ in given),), strict=False)
             shape = next(
                 node.meta["val"].shape

@@ -79,8 +79,9 @@ def leaves(batch: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, 
 
 
 def logits_of(output: Any) -> Tensor | None:
-    """The tensor that a model answers with: itself, `.logits`, or the first one that is not a 0-dimensional loss."""
-    logits = getattr(output, "logits", None)
+    """The tensor that a model answers with: itself, what is named logits, or the first one that is no scalar loss."""
+    named = [output[key] for key in output if "logit" in str(key).lower()] if isinstance(output, Mapping) else []
+    logits = named[0] if named else getattr(output, "logits", None)
     return logits if isinstance(logits, Tensor) else next((leaf for _, leaf in leaves(output) if leaf.dim() > 0), None)
 
 
