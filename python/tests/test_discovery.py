@@ -330,3 +330,101 @@ def test_a_list_of_batches_is_a_loader_and_an_iterator_is_none(tmp_path):
     assert value["loader"]["reordered"] is False
     with pytest.raises(ValueError, match="only once"):
         nanprobe.capture(model, iter(batches), nn.CrossEntropyLoss(), folder=tmp_path)
+
+
+def test_updates_by_hand_are_steps_with_a_rate(tmp_path):
+    model = nn.Linear(6, 3)
+    with nanprobe.watch() as watching:
+        for x, y in loader():
+            model.zero_grad()
+            nn.functional.cross_entropy(model(x), y).backward()
+            with torch.no_grad():
+                for parameter in model.parameters():
+                    parameter -= 0.25 * parameter.grad
+    value, _, toml = captured(watching, tmp_path)
+    assert (value["steps"], value["changed_share"], value["optimizer"]) == (6, 1.0, None)
+    assert float(next(line for line in toml.splitlines() if line.startswith("lr")).split("=")[1]) == pytest.approx(
+        0.25, 1e-3
+    )
+    assert "step = false" not in toml
+
+
+def test_batches_that_are_all_drawn_before_the_model_is_called_have_no_targets(tmp_path):
+    model = nn.Linear(6, 3)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
+    held_out = DataLoader(data(100, seed=1), batch_size=20)
+    with nanprobe.watch() as watching:
+        train(model, loader(), optimizer, nn.CrossEntropyLoss(), epochs=3)
+        model.eval()
+        with torch.no_grad():
+            for x, _ in list(held_out):
+                model(x)
+    value, tensors, _ = captured(watching, tmp_path)
+    # The last batch is the one that was drawn last.
+    assert tensors["held_out.targets"] == ("I64", [20])
+    assert value["evaluated"]["accuracy"] > 0.8
+
+
+def test_a_running_count_is_no_accuracy(tmp_path):
+    model = nn.Linear(6, 3)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with nanprobe.watch() as watching:
+        train(model, loader(), optimizer, nn.CrossEntropyLoss())
+        acc = 0
+        with torch.no_grad():
+            for x, y in DataLoader(data(100, seed=1), batch_size=20):
+                acc += (model(x).argmax(1) == y).sum().item()
+        train(model, loader(), optimizer, nn.CrossEntropyLoss())
+    value, _, _ = captured(watching, tmp_path)
+    assert acc > 1 and value["metric"] is None
+
+
+def test_a_criterion_of_ones_own_leaves_the_batch_to_say_what_the_targets_are(tmp_path):
+    model = nn.Linear(6, 3)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+    def criterion(logits, y):
+        return -(nn.functional.one_hot(y, 3) * logits.log_softmax(-1)).sum(-1).mean()
+
+    with nanprobe.watch() as watching:
+        train(model, loader(), optimizer, criterion)
+    value, tensors, toml = captured(watching, tmp_path)
+    assert tensors["targets"] == ("I64", [120]) and value["criterion"] is None
+    assert 'loss = "cross-entropy"' in toml
+
+
+class Cut(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body, self.head = nn.Linear(6, 8), nn.Linear(8, 3)
+        self.unregistered = [nn.Linear(8, 8)]
+
+    def forward(self, x):
+        return self.head(self.unregistered[0](self.body(x).data))
+
+
+def test_data_is_exported_and_layers_in_a_list_are_seen(tmp_path):
+    model = Cut()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with nanprobe.watch() as watching:
+        train(model, loader(), optimizer, nn.CrossEntropyLoss())
+    value, _, _ = captured(watching, tmp_path)
+    assert value["unregistered"] == {"tensors": 2, "values": 72}
+    assert value["gradients"]["without"] == ["body.weight", "body.bias"]
+
+
+def test_a_model_for_each_epoch_and_a_copy_that_is_evaluated(tmp_path):
+    batches = loader()
+    with nanprobe.watch() as watching:
+        for _ in range(3):
+            model = nn.Linear(6, 3)
+            train(model, batches, torch.optim.SGD(model.parameters(), lr=0.1), nn.CrossEntropyLoss())
+        copy = nn.Linear(6, 3)
+        right = 0
+        with torch.no_grad():
+            for x, y in DataLoader(data(100, seed=1), batch_size=20):
+                right += (copy(x).argmax(1) == y).sum().item()
+        val_acc = right / 100
+    value, _, _ = captured(watching, tmp_path)
+    assert value["remade"] == 3
+    assert value["other_evaluated"]["accuracy"] == pytest.approx(val_acc)

@@ -68,7 +68,7 @@ mod tests {
 
     fn scaled(scaler_steps: u64, steps: u64) -> TrainingLoop {
         let gradients = Some(LoopGradients { scaled: true, scaler_steps, ..sound_loop().gradients.unwrap() });
-        TrainingLoop { gradients, steps, ..sound_loop() }
+        TrainingLoop { steps, gradients, ..sound_loop() }
     }
 
     #[test]

@@ -106,12 +106,14 @@ pub(super) fn settle(graph: &mut Graph, given: &[Given], returned: &[Returned]) 
     if let Some(loss) = returned.iter().find(scalar) {
         let known = recognise(graph, loss.value);
         let (kind, read, mean) = known.map_or((Loss::Exported, None, false), |(kind, read, mean)| (kind, Some(read), mean));
-        let logits = returned.iter().find(|output| !scalar(output)).map(|output| output.value);
-        let output = read.or(logits).ok_or("it returns a loss of an unknown kind alone: return the logits as well")?;
+        let logits = returned.iter().find(|output| !scalar(output));
+        let output =
+            read.or(logits.map(|output| output.value)).ok_or("it returns a loss of an unknown kind alone: return the logits as well")?;
         if let Some(criterion) = criterion(graph, given, output, loss.value, kind, mean)? {
             let width = answers.first().and_then(|answer| answer.width);
-            // What takes a target for each sample takes a score for each.
-            let flat = criterion.form == TargetForm::Floats;
+            // What the criterion reads is what is returned, or comes right before it.
+            let like = returned.iter().find(|returned| returned.value == output).or(logits);
+            let flat = like.and_then(|like| like.sizes.as_ref()).is_some_and(|sizes| sizes.len() == 1);
             let value = if flat { row(graph, output, "aten.unsqueeze.default", 1) } else { output };
             graph.output = value;
             graph.criterion = Some(criterion);

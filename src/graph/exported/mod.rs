@@ -454,3 +454,22 @@ fn named(argument: &Argument) -> Option<&str> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use super::*;
+
+    #[test]
+    fn views_of_the_same_values_are_one_parameter_where_their_dimensions_are_the_same_in_some_order() {
+        let bytes = Rc::new(vec![0; 64]);
+        let view =
+            |sizes: &[i64], strides: &[i64]| Stored::new(DType::Float32, sizes.to_vec(), strides.to_vec(), 0, Rc::clone(&bytes)).unwrap();
+        let weight = view(&[4, 4], &[4, 1]);
+        assert_eq!(order(&weight, &view(&[4, 4], &[4, 1])), Some(vec![0, 1]));
+        assert_eq!(order(&weight, &view(&[4, 4], &[1, 4])), Some(vec![1, 0]));
+        assert_eq!(order(&weight, &view(&[2, 8], &[8, 1])), None);
+        assert_eq!(order(&weight, &view(&[16], &[1])), None);
+    }
+}
