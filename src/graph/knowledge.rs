@@ -117,7 +117,9 @@ pub fn leads_to(graph: &Graph, ends: &[Value]) -> Vec<bool> {
             leads[index] = true;
         }
     };
-    ends.iter().for_each(|value| mark(&mut leads, *value));
+    for value in ends {
+        mark(&mut leads, *value);
+    }
     for index in (0..graph.nodes.len()).rev() {
         if leads[index] {
             graph.nodes[index].reads().for_each(|value| mark(&mut leads, value));

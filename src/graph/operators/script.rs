@@ -98,7 +98,7 @@ impl<'a> Script<'a> {
         let mut passed = Vec::with_capacity(node.args.len());
         for (position, arg) in node.args.iter().enumerate() {
             let keyword = node.keywords.get(position).map(String::as_str);
-            let value = call.argument(position, keyword, arg)?;
+            let value = call.argument(keyword, arg)?;
             // A name for all but the first: an argument in between may be left out.
             passed.push(match keyword {
                 Some(keyword) if position > 0 && !keyword.is_empty() => {
@@ -193,7 +193,7 @@ struct Call<'a> {
 }
 
 impl Call<'_> {
-    fn argument(&mut self, position: usize, keyword: Option<&str>, arg: &Arg) -> Result<String, GraphError> {
+    fn argument(&mut self, keyword: Option<&str>, arg: &Arg) -> Result<String, GraphError> {
         match (keyword, arg) {
             (Some("train"), Arg::Bool(_)) => Ok(self.parameter(Given::Dropping, "bool")),
             // Without running statistics there are only the batch's.
@@ -201,7 +201,7 @@ impl Call<'_> {
                 Ok(self.parameter(Given::BatchStatistics, "bool"))
             }
             (Some("dropout_p" | "dropout"), Arg::Float(p)) if *p > 0.0 => Ok(self.parameter(Given::WhileTraining(*p), "float")),
-            _ => self.literal(position, arg),
+            _ => self.literal(arg),
         }
     }
 
@@ -210,7 +210,7 @@ impl Call<'_> {
         mean.is_none_or(|place| self.node.args[place] != Arg::None)
     }
 
-    fn literal(&mut self, position: usize, arg: &Arg) -> Result<String, GraphError> {
+    fn literal(&mut self, arg: &Arg) -> Result<String, GraphError> {
         let list = |items: Vec<String>| format!("[{}]", items.join(", "));
         Ok(match arg {
             Arg::None => "None".to_owned(),
@@ -231,7 +231,7 @@ impl Call<'_> {
                 let plain = text.chars().take(40).filter(|c| !c.is_control()).collect();
                 return Err(GraphError::Text { target: self.node.target.clone(), place: self.node.location().in_words(), text: plain });
             }
-            Arg::List(items) => list(items.iter().map(|item| self.literal(position, item)).collect::<Result<_, _>>()?),
+            Arg::List(items) => list(items.iter().map(|item| self.literal(item)).collect::<Result<_, _>>()?),
         })
     }
 

@@ -37,25 +37,31 @@ fn number(args: Args, index: usize) -> Result<Number, GraphError> {
     }
 }
 
-/// A number that is known, or a node that gives it, of whatever type.
-fn float(args: Args, index: usize) -> Result<Box<dyn Fn(&Values) -> Result<f64, TchError>>, GraphError> {
-    match args.get(index) {
-        Arg::Float(x) => {
-            let x = *x;
-            Ok(Box::new(move |_| Ok(x)))
-        }
-        Arg::Value(Value::Node(node)) => {
-            let node = *node;
-            Ok(Box::new(move |values| match values.slot(node) {
+/// A number of whatever type that is known, or a node that gives it.
+#[derive(Clone, Copy)]
+enum Float {
+    Known(f64),
+    Node(usize),
+}
+
+impl Float {
+    fn read(self, values: &Values) -> Result<f64, TchError> {
+        match self {
+            Self::Known(x) => Ok(x),
+            Self::Node(node) => match values.slot(node) {
                 Slot::Float(x) => Ok(*x),
                 Slot::Int(n) => Ok(*n as f64),
                 _ => Err(TchError::Kind("a number that is none".to_owned())),
-            }))
+            },
         }
-        Arg::Int(n) => {
-            let x = *n as f64;
-            Ok(Box::new(move |_| Ok(x)))
-        }
+    }
+}
+
+fn float(args: Args, index: usize) -> Result<Float, GraphError> {
+    match args.get(index) {
+        Arg::Float(x) => Ok(Float::Known(*x)),
+        Arg::Int(n) => Ok(Float::Known(*n as f64)),
+        Arg::Value(Value::Node(node)) => Ok(Float::Node(*node)),
         _ => Err(args.error(index, "a number")),
     }
 }
@@ -63,13 +69,13 @@ fn float(args: Args, index: usize) -> Result<Box<dyn Fn(&Values) -> Result<f64, 
 /// A function of two numbers that gives a float.
 fn of_floats(args: Args, f: fn(f64, f64) -> f64) -> Result<Kernel, GraphError> {
     let (a, b) = (float(args, 0)?, float(args, 1)?);
-    Ok(Box::new(move |v, _| Ok(Slot::Float(f(a(v)?, b(v)?)))))
+    Ok(Box::new(move |v, _| Ok(Slot::Float(f(a.read(v)?, b.read(v)?)))))
 }
 
 /// A function of one number that gives a float.
 fn of_float(args: Args, f: fn(f64) -> f64) -> Result<Kernel, GraphError> {
     let a = float(args, 0)?;
-    Ok(Box::new(move |v, _| Ok(Slot::Float(f(a(v)?)))))
+    Ok(Box::new(move |v, _| Ok(Slot::Float(f(a.read(v)?)))))
 }
 
 fn overflow() -> TchError {
@@ -137,7 +143,7 @@ pub fn compile(args: Args) -> Result<Option<Kernel>, GraphError> {
         }
         "torch.sym_int" => {
             let a = float(args, 0)?;
-            Box::new(move |v, _| Ok(Slot::Int(a(v)?.trunc() as i64)))
+            Box::new(move |v, _| Ok(Slot::Int(a.read(v)?.trunc() as i64)))
         }
         "_operator.add" => arithmetic(args, i64::checked_add)?,
         "_operator.sub" => arithmetic(args, i64::checked_sub)?,
