@@ -18,6 +18,8 @@ from ._where import Location, added_up, assigned, here, made, users_frame
 # Gradients and parameters are looked at after these backward passes only: the rest of the loop stays as fast as it was.
 LOOK_AT = frozenset({1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000})
 MAX_SAMPLES, MAX_BYTES, MAX_LOSSES = 1500, 120 * 2**20, 1000
+# Calls on one batch that are told apart; more are calls on something else.
+MAX_CALLS = 64
 
 # The last part of a variable's name that holds an accuracy, such as `val_acc`.
 _ACCURACY = re.compile(r"^(?:val|valid|validation|test|eval|dev)?_?(?:acc|accuracy)$", re.IGNORECASE)
@@ -149,9 +151,14 @@ class Recorder:
         A loop may draw all batches before it calls the model: then a second call follows without a new batch, on other
         inputs than that batch has, and neither call's targets are known.
         """
+        if self.loader is None:
+            return True
+        if len(self._calls_of_batch) >= MAX_CALLS:
+            call.batch = None
+            return False
         self._calls_of_batch.append(call)
         alike = [earlier for earlier in self._calls_of_batch if (earlier.root, earlier.grad) == (call.root, call.grad)]
-        if self.loader is None or len(alike) < 2:
+        if len(alike) < 2:
             return True
         drawn = [leaf for _, leaf in tensors.leaves(self.batch)]
         if any(leaf.shape == given.shape and torch.equal(leaf.to(given), given) for given in inputs for leaf in drawn):
