@@ -196,6 +196,38 @@ mod tests {
     }
 
     #[test]
+    fn an_output_that_is_not_taken_is_forgotten_with_what_leads_to_it_alone() {
+        let mut b = Builder::new("two outputs");
+        let body = b.linear("body", Value::Input(0), 4, 3, None);
+        let auxiliary = b.linear("auxiliary", body, 3, 5, None);
+        let spare = b.relu("spare", body);
+        let head = b.linear("head", body, 3, 2, None);
+        let mut graph = b.finish(head);
+        let mut forgotten = Vec::new();
+        assert_eq!(forget(&mut graph, &[auxiliary], |name| forgotten.push(name)), [true, true, false, false, true, true]);
+        assert_eq!(forgotten, ["auxiliary.weight", "auxiliary.bias"]);
+        let names: Vec<&str> = graph.parameters.iter().map(|p| p.name.as_str()).collect();
+        assert_eq!(names, ["body.weight", "body.bias", "head.weight", "head.bias"]);
+        assert!(matches!(spare, Value::Node(_)) && graph.nodes.len() == 3, "a branch to nowhere stays");
+        assert_eq!(graph.nodes[2].args[1..], [Arg::Value(Value::Parameter(2)), Arg::Value(Value::Parameter(3))]);
+        assert_eq!((graph.output, graph.nodes[2].reads().next()), (Value::Node(2), Some(Value::Node(0))));
+    }
+
+    #[test]
+    fn what_writes_into_a_value_of_the_output_stays() {
+        let mut b = Builder::new("in place");
+        let body = b.linear("body", Value::Input(0), 4, 3, None);
+        let head = b.linear("head", body, 3, 2, None);
+        let mut graph = b.finish(head);
+        let writer = Node::new("auxiliary".to_owned(), "aten.relu_.default", vec![Arg::Value(body)], "auxiliary".to_owned());
+        graph.nodes.insert(1, writer);
+        graph.nodes[2].args[0] = Arg::Value(body);
+        graph.output = Value::Node(2);
+        forget(&mut graph, &[Value::Node(1)], |_| {});
+        assert_eq!(graph.nodes.len(), 3);
+    }
+
+    #[test]
     fn a_dropped_activation_leaves_the_graph_as_it_was() {
         for activation in [OutputActivation::Softmax, OutputActivation::Relu] {
             let mut graph = two_layers();
