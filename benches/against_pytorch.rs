@@ -15,7 +15,7 @@ use nanprobe::zoo::{Shape, build};
 use nanprobe_checks::recipe::{Loss, OptimizerKind, OptimizerRecipe};
 use tch::{Device, Kind, Tensor};
 
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 3;
 const STEPS: usize = 10;
 const BATCH: i64 = 32;
 /// Of torchvision, at 64 px.
