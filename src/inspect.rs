@@ -47,7 +47,7 @@ pub fn inspect(path: &Path) -> Result<ModelContents, ExportedError> {
         parameters: [(0..graph.parameters.len()).map(size).sum(), frozen],
         others: exported.answers.iter().skip(1).map(|answer| (answer.key.clone(), sizes(&[None, answer.width]))).collect(),
         trailing: trailing_activations(graph).into_iter().filter_map(|i| output_function(&graph.nodes[i])).map(str::to_owned).collect(),
-        unused: unused_parameters(graph).into_iter().map(|index| graph.parameters[index].name.clone()).collect(),
+        unused: unused_parameters(graph),
         layers: order.into_iter().map(layer).collect(),
         operators: operators.into_iter().map(|(name, calls)| (name.to_owned(), calls)).collect(),
         problem: Network::new(graph.clone(), Device::Cpu).err().map(|error| error.to_string()),

@@ -50,6 +50,10 @@ def main(argv: list[str]) -> int:
     target = options.factory.rpartition(":")[0] if options.factory else options.script
     if not Path(target).is_file():
         parser.error(f"there is no file `{target}`")
+    if Path(target).suffix == ".ipynb":
+        parser.error(
+            f"`{target}` is a notebook: put `with nanprobe.watch() as w:` around its training, and look at w.report"
+        )
     given = {"budget": options.budget, "quick": options.quick}
     with contextlib.ExitStack() as stack:
         folder = Path(options.capture or stack.enter_context(tempfile.TemporaryDirectory(prefix="nanprobe-")))
@@ -112,11 +116,8 @@ def _capture_script(options: Any, folder: Path) -> tuple[bool, list[str] | None]
         except BaseException as error:
             crashed = True
             _show(error)
-            steps = max((optim.steps for optim in recorder.optims.values()), default=0)
-            recorder.notes.insert(
-                0,
-                f"the script ended with {type(error).__name__} after {steps} steps; this is about what ran until then",
-            )
+            ended = f"the script ended with {type(error).__name__} after {recorder.steps()} steps"
+            recorder.notes.insert(0, f"{ended}; this is about what ran until then")
         finally:
             sys.argv, sys.path[:] = argv, path
     if not recorder.forwards:
@@ -154,9 +155,14 @@ def _capture_factory(given: str, folder: Path) -> list[str]:
             raise ValueError(f"`{file}` has no function `{name}`")
         made = getattr(module, name)()
         keys = ("model", "train_loader", "loss_fn", "optimizer", "val_loader")
+        wanted = f"a tuple of {', '.join(keys[:-1])} and perhaps {keys[-1]}, or a dictionary of these"
+        if not isinstance(made, (dict, tuple, list)):
+            raise ValueError(f"`{name}` returned {type(made).__name__}; wanted is {wanted}")
         objects = dict(made) if isinstance(made, dict) else dict(zip(keys, made, strict=False))
         if unknown := set(objects) - {*keys, "metric", "scheduler"}:
             raise ValueError(f"`{name}` returned {', '.join(sorted(unknown))}; known are {', '.join(keys)}")
+        if missing := [key for key in keys[:2] if objects.get(key) is None]:
+            raise ValueError(f"`{name}` returned no {' and no '.join(missing)}; wanted is {wanted}")
         nanprobe.capture(**objects, folder=folder)
     return []
 

@@ -56,8 +56,9 @@ class Scene:
         holders = [o for o in stepped if own & {id(p) for p in o.parameters()}]
         self.holders = holders or sorted(stepped, key=lambda o: -o.steps)[:1]
         self.train_samples = _samples.gather(self.training, _samples.MAX_TRAIN)
-        self.by_hand = _samples.in_order(self.train_samples) if self.train_samples and self.train is None else None
+        self.reordered = reordered(self.train)
         if self.train_samples is not None and self.train is None:
+            self.reordered = _samples.reordered(self.train_samples)
             self.train_samples = _samples.without_repeats(self.train_samples, set(), keep_known=False)
         self.held_out = self._held_out()
         self.criterion_exports = True
@@ -66,7 +67,7 @@ class Scene:
 
     def spread(self) -> None:
         """Takes the training samples from all over a loader that keeps its order, where that can be done."""
-        if self.train is not None and self.train_samples is not None and reordered(self.train) is False:
+        if self.train is not None and self.train_samples is not None and self.reordered is False:
             found = _samples.spread_over(self.train.loader, self.train_samples, _samples.MAX_TRAIN)
             self.train_samples = found or self.train_samples
 

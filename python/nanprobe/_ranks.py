@@ -89,7 +89,7 @@ def seen_by_rank(scene: Scene, crashed: str | None = None) -> dict[str, Any]:
                 change[name] = _some(parameter.detach() - before)
     return {
         "crashed": crashed,
-        "steps": max((optim.steps for optim in scene.holders), default=0),
+        "steps": scene.steps(),
         "batches": batches,
         "targets": [float(value) for part in order for value in part.flatten().tolist()],
         "first": first,

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import optim
 
-from ._evidence import Scene, reordered
+from ._evidence import Scene
 from ._seen import Criterion
 
 # First match wins: AdamW is an Adam.
@@ -65,7 +65,7 @@ def recipe(scene: Scene, exported: bool) -> dict[str, dict[str, Any]]:
     size = getattr(scene.train.loader, "batch_size", None) if scene.train else None
     if samples is not None:
         train["batch-size"] = (size or statistics.mode(samples.sizes)) * accumulated(scene)
-    order = reordered(scene.train) if scene.train is not None else scene.by_hand
+    order = scene.reordered
     if order is not None or scene.train is not None:
         train["shuffle"] = order is not False
     if scene.training and scene.watched:

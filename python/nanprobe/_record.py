@@ -72,9 +72,12 @@ class Recorder:
         if name not in self.places:
             self.places[name] = here()
 
+    def steps(self) -> int:
+        """Steps of the optimizer that made most of them."""
+        return max((optim.steps for optim in self.optims.values()), default=0)
+
     def check_limit(self) -> None:
-        steps = max((optim.steps for optim in self.optims.values()), default=0)
-        enough = steps or self.backwards or len(self.forwards)
+        enough = self.steps() or self.backwards or len(self.forwards)
         late = self.deadline is not None and time.monotonic() > self.deadline
         if (self.max_steps and enough >= self.max_steps) or (late and self.over(enough)):
             raise Enough
@@ -292,7 +295,7 @@ class Recorder:
     def backward_ends(self) -> None:
         self.gradients, self._in_backward = "new", False
         model = self._model
-        if model is not None and model.backwards == 1 and not any(optim.steps for optim in self.optims.values()):
+        if model is not None and model.backwards == 1 and not self.steps():
             given = [p for p in model.root.parameters() if p.grad is not None and not p.grad.is_sparse]
             largest = sorted(given, key=Tensor.numel)[-4:]
             self._before_update = [
@@ -313,7 +316,7 @@ class Recorder:
     def _read_update(self) -> None:
         """The rate of a first update that no optimizer made: how far the parameters went against their gradients."""
         pairs, self._before_update = self._before_update, []
-        if pairs and not any(optim.steps for optim in self.optims.values()):
+        if pairs and not self.steps():
             moved = sum(float(((before - p) * gradient).sum()) for p, before, gradient in pairs)
             square = sum(float(gradient.square().sum()) for _, _, gradient in pairs)
             self.manual_rate = moved / square if moved > 0 and square > 0 else None

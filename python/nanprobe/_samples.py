@@ -65,7 +65,7 @@ def without_repeats(samples: Samples, known: set[int], keep_known: bool) -> Samp
     return samples.take(chosen, samples.sizes)
 
 
-def in_order(samples: Samples) -> bool | None:
+def reordered(samples: Samples) -> bool | None:
     """Whether a second pass over samples that no loader gives has another order; None before there is one."""
     digests = samples.digests()
     again = next((i for i in range(1, len(digests)) if digests[i] == digests[0]), None)

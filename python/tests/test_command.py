@@ -177,3 +177,23 @@ def test_a_report_reads_shows_and_saves(tmp_path, monkeypatch):
 
 def test_the_package_says_what_it_offers():
     assert set(nanprobe.__all__) >= {"diagnose", "capture", "watch", "Report", "Verdict"}
+
+
+@pytest.mark.parametrize(
+    ("returned", "says"),
+    [
+        ("3", "returned int; wanted is a tuple of model"),
+        ("(None,)", "no model and no train_loader"),
+        ("{'net': 1}", "returned net"),
+    ],
+)
+def test_a_factory_that_returns_something_else_is_told_what_is_wanted(tmp_path, returned, says):
+    (tmp_path / "make.py").write_text(f"def make():\n    return {returned}\n")
+    ran = run(tmp_path, "--factory", "make.py:make")
+    assert ran.returncode == 2 and says in ran.stderr and "Traceback" not in ran.stderr
+
+
+def test_a_notebook_is_told_to_watch_its_own_cells(tmp_path):
+    (tmp_path / "train.ipynb").write_text("{}")
+    ran = run(tmp_path, "train.ipynb")
+    assert ran.returncode == 2 and "nanprobe.watch()" in ran.stderr

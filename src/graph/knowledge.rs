@@ -94,6 +94,11 @@ pub fn follows(graph: &Graph, starts: impl Fn(usize) -> bool, passes: impl Fn(&N
     follows
 }
 
+/// Per node, whether it depends on any input, be it by its sizes alone; parameters and constants do not.
+pub fn depends_on_any(graph: &Graph) -> Vec<bool> {
+    follows(graph, |_| true, |_| true)
+}
+
 /// Per node, whether it depends on an input, be it by its sizes alone.
 pub fn depends_on(graph: &Graph, input: usize) -> Vec<bool> {
     follows(graph, |i| i == input, |_| true)
@@ -128,14 +133,15 @@ pub fn leads_to(graph: &Graph, ends: &[Value]) -> Vec<bool> {
     leads
 }
 
-/// Positions of the parameters that neither the output nor the loss depends on: they never get a gradient.
-pub fn unused_parameters(graph: &Graph) -> Vec<usize> {
+/// Names of the parameters that neither the output nor the loss depends on: they never get a gradient.
+pub fn unused_parameters(graph: &Graph) -> Vec<String> {
     let leads = leads_to(graph, &results(graph));
     let read: HashSet<usize> = (graph.nodes.iter().zip(leads).filter(|(_, leads)| *leads))
         .flat_map(|(node, _)| node.reads())
         .filter_map(|value| if let Value::Parameter(index) = value { Some(index) } else { None })
         .collect();
-    (0..graph.parameters.len()).filter(|index| !read.contains(index)).collect()
+    let unread = (0..graph.parameters.len()).filter(|index| !read.contains(index));
+    unread.map(|index| graph.parameters[index].name.clone()).collect()
 }
 
 /// Operators that leave each value as it is, drop it, or average values, which keeps what bounds them.
@@ -228,8 +234,7 @@ mod tests {
         let x = b.linear("head", x, 2, 2, None);
         let graph = b.finish(x);
         assert_eq!(leads_to(&graph, &results(&graph)), [true, false, true]);
-        let names: Vec<&str> = unused_parameters(&graph).into_iter().map(|index| graph.parameters[index].name.as_str()).collect();
-        assert_eq!(names, ["auxiliary.weight", "auxiliary.bias"]);
+        assert_eq!(unused_parameters(&graph), ["auxiliary.weight", "auxiliary.bias"]);
     }
 
     #[test]

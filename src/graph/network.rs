@@ -3,7 +3,7 @@
 use nanprobe_checks::recipe;
 use tch::{Device, Kind, Tensor, no_grad};
 
-use super::knowledge::depends_on;
+use super::knowledge::{depends_on, results};
 use super::operators::{Kernel, compile};
 use super::{Buffer, Content, Fill, Graph, GraphError, Output, TargetForm, Value};
 
@@ -291,7 +291,7 @@ fn check_order(graph: &Graph) -> Result<(), GraphError> {
         }
     }
     let is_tensor = |value: Value| !matches!(value, Value::Node(i) if graph.nodes.get(i).is_some_and(|node| node.output != Output::Tensor));
-    for value in [Some(graph.output), graph.criterion.as_ref().map(|own| own.loss)].into_iter().flatten() {
+    for value in results(graph) {
         if !(exists(value, graph.nodes.len()) && is_tensor(value)) {
             return Err(GraphError::Dangling { node: "output".to_owned(), value });
         }
@@ -309,10 +309,10 @@ fn last_readers(graph: &Graph) -> Vec<Vec<usize>> {
             }
         }
     }
+    let returned = results(graph);
     let mut dying = vec![Vec::new(); graph.nodes.len()];
     for (node, &reader) in last.iter().enumerate() {
-        let returned = graph.output == Value::Node(node) || graph.criterion.as_ref().is_some_and(|own| own.loss == Value::Node(node));
-        if !returned {
+        if !returned.contains(&Value::Node(node)) {
             dying[reader].push(node);
         }
     }

@@ -4,7 +4,7 @@ use nanprobe_checks::evidence::{NodeActivation, NodeKind};
 use tch::{Kind, Tensor, no_grad};
 
 use super::{Lab, ProbeError};
-use crate::graph::knowledge::{depths, follows, kind};
+use crate::graph::knowledge::{depends_on_any, depths, kind};
 use crate::graph::{GraphError, Mode, Network};
 use crate::model::{real, scalar};
 
@@ -20,7 +20,7 @@ pub fn measure(lab: &Lab, network: &Network) -> Result<Vec<NodeActivation>, Prob
     let (inputs, _) = lab.held_out.batch(&lab.spread(SAMPLES), lab.recipe().normalize)?;
     let graph = network.graph();
     let depths = depths(graph);
-    let depends = follows(graph, |_| true, |_| true);
+    let depends = depends_on_any(graph);
     let batch = inputs.first().map_or(0, |input| input.size()[0]);
     let mut activations = Vec::new();
     let _outputs = no_grad(|| {

@@ -4,7 +4,7 @@ use nanprobe_checks::evidence::{BatchMixing, MixingNode};
 use tch::{Tensor, no_grad};
 
 use super::{Lab, ProbeError};
-use crate::graph::knowledge::follows;
+use crate::graph::knowledge::depends_on_any;
 use crate::graph::{GraphError, Mode, Network, Output};
 use crate::model::scalar;
 use crate::samples::spread;
@@ -72,8 +72,8 @@ fn changed(a: &Tensor, b: &Tensor) -> Result<bool, GraphError> {
 /// and is changed; or that one itself.
 fn first(network: &Network, one: &Trace, other: &Trace) -> Result<Option<MixingNode>, GraphError> {
     let graph = network.graph();
-    // Nodes whose values come from the input: constants and parameters have no place for samples.
-    let depends = follows(graph, |_| true, |_| true);
+    // Constants and parameters have no place for samples.
+    let depends = depends_on_any(graph);
     let mut left: Option<usize> = None;
     for (index, node) in graph.nodes.iter().enumerate() {
         if !depends[index] || node.output != Output::Tensor {

@@ -48,7 +48,7 @@ pub fn measure(lab: &Lab) -> Result<Gradients, ProbeError> {
         })
         .collect::<Result<_, GraphError>>()?;
     let detached = detaches(network.graph()).map(Node::location).collect();
-    let unused = unused_parameters(network.graph()).into_iter().map(|index| network.graph().parameters[index].name.clone()).collect();
+    let unused = unused_parameters(network.graph());
     Ok(Gradients { samples: indices.len() as u64, total_norm: gradient_norm(&network)?.into(), parameters, detached, unused })
 }
 

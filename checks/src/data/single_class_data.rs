@@ -67,7 +67,8 @@ impl Check for SingleClassData {
             strength: 1.0,
             message,
             measured,
-            fix: "point `ImageFolder` at the folder that holds one folder a class; check `Counter(dataset.targets)`".to_owned(),
+            fix: "look at `Counter(labels)`; `ImageFolder` takes the folder above those of the classes, and one-hot rows hold a single 1"
+                .to_owned(),
             remedy: None,
             location: None,
         }

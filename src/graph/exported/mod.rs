@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use nanprobe_checks::evidence::ParameterKind;
-use tch::{Device, Kind, Tensor};
+use tch::Tensor;
 use thiserror::Error;
 
 use super::{Arg, Buffer, Content, Fill, Graph, GraphError, Node, Output, Parameter, SourceLine, Value, edit};
@@ -19,12 +19,14 @@ mod interface;
 mod roles;
 mod scope;
 mod source;
+mod values;
 
 pub use interface::Answer;
 use interface::{given, returned, settle};
 use roles::roles;
-use scope::{Bound, Scope, kind, shortened};
+use scope::{Bound, Scope, shortened};
 use source::{module, place};
+use values::{order, precision, values};
 
 /// Nodes of a graph, sub-graphs included: the deepest classifiers of the survey have about 5,000.
 const MOST_NODES: usize = 200_000;
@@ -118,7 +120,7 @@ impl Exported {
             given.remove(own.target);
         }
         roles(&mut reader.graph);
-        let (parameters, buffers) = reader.values()?;
+        let (parameters, buffers) = values(&reader)?;
         let Reader { graph, frozen, modules, .. } = reader;
         let inputs = given.into_iter().map(|input| input.sizes).collect();
         let outputs = answers.first().and_then(|answer| answer.width);
@@ -209,7 +211,7 @@ impl<'a> Reader<'a> {
     fn inputs(&mut self, file: &'a pt2::Exported) -> Result<Scope, String> {
         let mut scope = Scope::default();
         self.graph.inputs = 0;
-        let mut tied: HashMap<(*const Vec<u8>, i64), Vec<usize>> = HashMap::new();
+        let mut tied: HashMap<(*const Vec<u8>, i64), usize> = HashMap::new();
         for spec in &file.program.graph_module.signature.input_specs {
             match spec {
                 InputSpec::UserInput { arg: Argument::AsTensor(tensor) } => {
@@ -219,10 +221,13 @@ impl<'a> Reader<'a> {
                 InputSpec::UserInput { .. } => {}
                 InputSpec::Parameter { arg, parameter_name } => {
                     let stored = file.weights.get(parameter_name).ok_or_else(|| format!("parameter `{parameter_name}` has no values"))?;
-                    let known = tied.entry((std::rc::Rc::as_ptr(&stored.bytes), stored.offset)).or_default();
+                    let place = (std::rc::Rc::as_ptr(&stored.bytes), stored.offset);
                     // One that is tied to an earlier one is that one, perhaps transposed.
-                    let order = known.iter().find_map(|&index| Some((index, order(self.stored[index], stored)?)));
-                    if let Some((index, order)) = order {
+                    if let Some(&index) = tied.get(&place) {
+                        let other = &self.graph.parameters[index].name;
+                        let order = order(self.stored[index], stored).ok_or_else(|| {
+                            format!("parameter `{parameter_name}` has the values of `{other}` in another shape, which is not read")
+                        })?;
                         let mut value = Value::Parameter(index);
                         if !order.is_sorted() {
                             let args = vec![Arg::Value(value), Arg::Ints(order)];
@@ -233,7 +238,7 @@ impl<'a> Reader<'a> {
                         continue;
                     }
                     let index = self.graph.parameters.len();
-                    known.push(index);
+                    tied.insert(place, index);
                     self.graph.parameters.push(Parameter {
                         name: parameter_name.clone(),
                         shape: stored.sizes.clone(),
@@ -403,40 +408,6 @@ impl<'a> Reader<'a> {
         }
         Ok(())
     }
-
-    /// The tensors of parameters and buffers.
-    fn values(&self) -> Result<(Vec<Tensor>, Vec<Tensor>), GraphError> {
-        let tensor = |stored: &&Stored| -> Result<Tensor, GraphError> {
-            let read = Tensor::f_from_data_size(&stored.contiguous(), &stored.sizes, kind(stored.dtype))?.f_to_device(Device::Cpu)?;
-            Ok(if self.single == Some(stored.dtype) { read.f_to_kind(Kind::Float)? } else { read })
-        };
-        let parameters = self.stored.iter().map(|stored| Ok(tensor(stored)?.f_to_kind(Kind::Float)?)).collect::<Result<_, GraphError>>()?;
-        Ok((parameters, self.stored_buffers.iter().map(tensor).collect::<Result<_, _>>()?))
-    }
-}
-
-/// The order of a first parameter's dimensions in which it is the second, where both are views of the same values.
-fn order(first: &Stored, second: &Stored) -> Option<Vec<i64>> {
-    let mut order = Vec::with_capacity(second.sizes.len());
-    for dimension in second.sizes.iter().zip(&second.strides) {
-        let place = (0..first.sizes.len() as i64)
-            .find(|&i| !order.contains(&i) && (&first.sizes[i as usize], &first.strides[i as usize]) == dimension)?;
-        order.push(place);
-    }
-    (order.len() == first.sizes.len()).then_some(order)
-}
-
-/// The floating type that most of the parameters' values have, unless that is float32.
-fn precision(file: &pt2::Exported) -> Option<DType> {
-    let mut counts: HashMap<DType, i64> = HashMap::new();
-    for spec in &file.program.graph_module.signature.input_specs {
-        if let InputSpec::Parameter { parameter_name, .. } = spec
-            && let Some(stored) = file.weights.get(parameter_name).filter(|stored| stored.dtype.is_float())
-        {
-            *counts.entry(stored.dtype).or_default() += stored.sizes.iter().product::<i64>();
-        }
-    }
-    counts.into_iter().max_by_key(|(_, count)| *count).map(|(dtype, _)| dtype).filter(|dtype| *dtype != DType::Float32)
 }
 
 fn detach(made: &Node, value: Value) -> Node {
@@ -452,24 +423,5 @@ fn named(argument: &Argument) -> Option<&str> {
         | Argument::AsSymBool(SymInt::AsName(name))
         | Argument::AsSymFloat(SymInt::AsName(name)) => Some(name),
         _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::rc::Rc;
-
-    use super::*;
-
-    #[test]
-    fn views_of_the_same_values_are_one_parameter_where_their_dimensions_are_the_same_in_some_order() {
-        let bytes = Rc::new(vec![0; 64]);
-        let view =
-            |sizes: &[i64], strides: &[i64]| Stored::new(DType::Float32, sizes.to_vec(), strides.to_vec(), 0, Rc::clone(&bytes)).unwrap();
-        let weight = view(&[4, 4], &[4, 1]);
-        assert_eq!(order(&weight, &view(&[4, 4], &[4, 1])), Some(vec![0, 1]));
-        assert_eq!(order(&weight, &view(&[4, 4], &[1, 4])), Some(vec![1, 0]));
-        assert_eq!(order(&weight, &view(&[2, 8], &[8, 1])), None);
-        assert_eq!(order(&weight, &view(&[16], &[1])), None);
     }
 }

@@ -9,73 +9,61 @@ use crate::graph::{Arg, Output, Value};
 /// Takes one tensor of several.
 pub const GETITEM: &str = "getitem";
 
-/// An integer that is known, or a node that gives it.
+/// A number that is known, or a node that gives it.
 #[derive(Clone, Copy)]
 enum Number {
-    Known(i64),
+    Int(i64),
+    Float(f64),
     Node(usize),
 }
 
 impl Number {
-    fn read(self, values: &Values) -> Result<i64, TchError> {
+    fn int(self, values: &Values) -> Result<i64, TchError> {
         match self {
-            Self::Known(n) => Ok(n),
+            Self::Int(n) => return Ok(n),
             Self::Node(node) => match values.slot(node) {
-                Slot::Int(n) => Ok(*n),
-                Slot::Bool(b) => Ok(i64::from(*b)),
-                _ => Err(TchError::Kind("a size that is no integer".to_owned())),
+                Slot::Int(n) => return Ok(*n),
+                Slot::Bool(b) => return Ok(i64::from(*b)),
+                _ => {}
             },
+            Self::Float(_) => {}
         }
+        Err(TchError::Kind("a size that is no integer".to_owned()))
+    }
+
+    fn float(self, values: &Values) -> Result<f64, TchError> {
+        match self {
+            Self::Float(x) => return Ok(x),
+            Self::Node(node) => {
+                if let Slot::Float(x) = values.slot(node) {
+                    return Ok(*x);
+                }
+            }
+            Self::Int(_) => {}
+        }
+        Ok(self.int(values)? as f64)
     }
 }
 
 fn number(args: Args, index: usize) -> Result<Number, GraphError> {
     match args.get(index) {
-        Arg::Int(n) => Ok(Number::Known(*n)),
+        Arg::Int(n) => Ok(Number::Int(*n)),
+        Arg::Float(x) => Ok(Number::Float(*x)),
         Arg::Value(Value::Node(node)) => Ok(Number::Node(*node)),
-        _ => Err(args.error(index, "an integer")),
-    }
-}
-
-/// A number of whatever type that is known, or a node that gives it.
-#[derive(Clone, Copy)]
-enum Float {
-    Known(f64),
-    Node(usize),
-}
-
-impl Float {
-    fn read(self, values: &Values) -> Result<f64, TchError> {
-        match self {
-            Self::Known(x) => Ok(x),
-            Self::Node(node) => match values.slot(node) {
-                Slot::Float(x) => Ok(*x),
-                Slot::Int(n) => Ok(*n as f64),
-                _ => Err(TchError::Kind("a number that is none".to_owned())),
-            },
-        }
-    }
-}
-
-fn float(args: Args, index: usize) -> Result<Float, GraphError> {
-    match args.get(index) {
-        Arg::Float(x) => Ok(Float::Known(*x)),
-        Arg::Int(n) => Ok(Float::Known(*n as f64)),
-        Arg::Value(Value::Node(node)) => Ok(Float::Node(*node)),
         _ => Err(args.error(index, "a number")),
     }
 }
 
 /// A function of two numbers that gives a float.
 fn of_floats(args: Args, f: fn(f64, f64) -> f64) -> Result<Kernel, GraphError> {
-    let (a, b) = (float(args, 0)?, float(args, 1)?);
-    Ok(Box::new(move |v, _| Ok(Slot::Float(f(a.read(v)?, b.read(v)?)))))
+    let (a, b) = (number(args, 0)?, number(args, 1)?);
+    Ok(Box::new(move |v, _| Ok(Slot::Float(f(a.float(v)?, b.float(v)?)))))
 }
 
 /// A function of one number that gives a float.
 fn of_float(args: Args, f: fn(f64) -> f64) -> Result<Kernel, GraphError> {
-    let a = float(args, 0)?;
-    Ok(Box::new(move |v, _| Ok(Slot::Float(f(a.read(v)?)))))
+    let a = number(args, 0)?;
+    Ok(Box::new(move |v, _| Ok(Slot::Float(f(a.float(v)?)))))
 }
 
 fn overflow() -> TchError {
@@ -85,13 +73,13 @@ fn overflow() -> TchError {
 /// A function of two integers; none where it has no result.
 fn arithmetic(args: Args, f: fn(i64, i64) -> Option<i64>) -> Result<Kernel, GraphError> {
     let (a, b) = (number(args, 0)?, number(args, 1)?);
-    Ok(Box::new(move |v, _| f(a.read(v)?, b.read(v)?).map(Slot::Int).ok_or_else(overflow)))
+    Ok(Box::new(move |v, _| f(a.int(v)?, b.int(v)?).map(Slot::Int).ok_or_else(overflow)))
 }
 
 /// A comparison of two integers.
 fn comparison(args: Args, f: fn(&i64, &i64) -> bool) -> Result<Kernel, GraphError> {
     let (a, b) = (number(args, 0)?, number(args, 1)?);
-    Ok(Box::new(move |v, _| Ok(Slot::Bool(f(&a.read(v)?, &b.read(v)?)))))
+    Ok(Box::new(move |v, _| Ok(Slot::Bool(f(&a.int(v)?, &b.int(v)?)))))
 }
 
 /// Python's floor division.
@@ -139,11 +127,11 @@ pub fn compile(args: Args) -> Result<Option<Kernel>, GraphError> {
         "_operator.neg" if floats => of_float(args, |x| -x)?,
         "_operator.neg" => {
             let a = number(args, 0)?;
-            Box::new(move |v, _| a.read(v)?.checked_neg().map(Slot::Int).ok_or_else(overflow))
+            Box::new(move |v, _| a.int(v)?.checked_neg().map(Slot::Int).ok_or_else(overflow))
         }
         "torch.sym_int" => {
-            let a = float(args, 0)?;
-            Box::new(move |v, _| Ok(Slot::Int(a.read(v)?.trunc() as i64)))
+            let a = number(args, 0)?;
+            Box::new(move |v, _| Ok(Slot::Int(a.float(v)?.trunc() as i64)))
         }
         "_operator.add" => arithmetic(args, i64::checked_add)?,
         "_operator.sub" => arithmetic(args, i64::checked_sub)?,
