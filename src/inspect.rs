@@ -8,7 +8,7 @@ use tch::Device;
 use crate::design::sizes;
 use crate::graph::knowledge::{output_function, trailing_activations, unused_parameters};
 use crate::graph::{Exported, ExportedError, Network, Value};
-use crate::report::ModelContents;
+use crate::report::terminal::ModelContents;
 
 /// What is in a file.
 pub fn inspect(path: &Path) -> Result<ModelContents, ExportedError> {

@@ -1,42 +1,18 @@
 //! From a diagnosis to what a person or a program reads: one format a file.
 //!
-//! [`table`] is for a terminal, [`json`] for programs; [`explain`] and [`list_checks`] show the checks
-//! themselves; [`Progress`] keeps company while measuring. Every format is made from a [`Diagnosis`]
-//! alone, so a stored one can be reported anew without libtorch.
+//! Every format is made from a [`Diagnosis`] alone, so a stored one can be reported anew without libtorch.
+//! [`terminal`] also shows the checks themselves, and keeps company while measuring.
 
 use crate::diagnosis::Diagnosis;
 
-mod checks;
-mod confusion;
-mod explain;
-mod figures;
-mod findings;
-mod model;
-mod page;
-mod progress;
+mod numbers;
 #[cfg(test)]
 pub(crate) mod samples;
-mod table;
-
-pub use checks::list_checks;
-pub use explain::explain;
-pub use model::{ModelContents, model};
-pub use progress::Progress;
-pub use table::{TableOptions, table};
-
-/// Lines longer than this are hard to read, however wide the terminal.
-const WIDEST: usize = 120;
-/// Columns where there is no terminal to ask.
-const USUAL: usize = 80;
-
-/// Columns to lay a report out for: the terminal's that standard output is connected to, at most 120.
-pub fn terminal_width() -> usize {
-    comfy_table::Table::new().width().map_or(USUAL, |width| usize::from(width).min(WIDEST))
-}
+pub mod terminal;
 
 /// The diagnosis in its versioned form.
 pub fn json(diagnosis: &Diagnosis) -> serde_json::Result<String> {
-    serde_json::to_string_pretty(diagnosis)
+    serde_json::to_string_pretty(diagnosis).map(|text| text + "\n")
 }
 
 #[cfg(test)]

@@ -2,9 +2,9 @@
 
 use comfy_table::{CellAlignment, Row, Table, presets};
 
-use super::figures::{count, percent};
 use super::page::{Page, Tone, cut, text_width};
 use crate::diagnosis::Diagnosis;
+use crate::report::numbers::{count, percent};
 
 /// More classes than this are not read as a matrix.
 const MOST_CLASSES: usize = 10;

@@ -1,6 +1,6 @@
 use super::*;
-use crate::report::page::text_width;
 use crate::report::samples;
+use crate::report::terminal::page::text_width;
 
 fn options(width: usize) -> TableOptions {
     TableOptions { width, color: false, all: false, quiet: false }

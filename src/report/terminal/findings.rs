@@ -3,9 +3,9 @@
 use comfy_table::{CellAlignment, ContentArrangement, Row, Table, TableStyle, presets};
 use nanprobe_checks::{Location, Severity};
 
-use super::figures;
 use super::page::{Page, Tone, break_word, clean};
 use crate::diagnosis::{Diagnosis, Status, Verdict};
+use crate::report::numbers;
 
 /// From this width on every column stands on its own.
 const ROOMY: usize = 100;
@@ -146,7 +146,7 @@ impl<'a> Columns<'a> {
             return format!("gone with {}", self.short(cause));
         }
         let with = verdict.effect.iter().flat_map(|effect| &effect.with).map(|check| self.short(check)).collect::<Vec<_>>();
-        let effect = figures::effect(verdict);
+        let effect = numbers::effect(verdict);
         if with.is_empty() { effect } else { format!("{effect} with {} fixed", with.join(" and ")) }
     }
 

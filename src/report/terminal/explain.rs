@@ -87,7 +87,7 @@ mod tests {
     use serde::{Deserialize, Serialize};
 
     use super::*;
-    use crate::report::page::text_width;
+    use crate::report::terminal::page::text_width;
 
     nanprobe_checks::describe! {
         /// The sky falls on the training loop.

@@ -3,10 +3,10 @@
 use nanprobe_checks::evidence::ON_REQUEST;
 use nanprobe_checks::recipe::Loss;
 
-use super::figures::{count, loss, percent, plural, share_interval};
 use super::page::{Page, Tone};
 use super::{confusion, findings};
 use crate::diagnosis::{Diagnosis, Status, Symptom, Verdict};
+use crate::report::numbers::{count, loss, percent, plural, share_interval};
 
 /// How to lay the report out.
 #[derive(Clone, Copy, Debug)]

@@ -2,8 +2,8 @@
 
 use nanprobe_checks::words::names;
 
-use super::figures::{count, plural};
 use super::page::{Page, Tone, clean};
+use crate::report::numbers::{count, plural};
 
 /// An exported model, in the words of its report.
 #[derive(Clone, Debug, Default)]
