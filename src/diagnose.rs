@@ -11,6 +11,7 @@ use nanprobe_checks::{AnyCheck, Evidence, Outcome, Remedy, Severity};
 use crate::config::{Gate, Settings};
 use crate::diagnosis::{Diagnosis, JobReport, Longer, RunReport, Status};
 use crate::experiment::{self, Bench, Suspect, experiment};
+use crate::quote::quote;
 use crate::rank::{Judged, rank};
 use crate::worker::{Cost, Exam, Message, Worker, WorkerError};
 
@@ -59,8 +60,16 @@ pub fn diagnose(settings: &Settings, recorded: Evidence, progress: &mut dyn FnMu
             cost = bench.cost();
         }
     }
-    let run = RunReport { conditions: conditions(&evidence, settings), spent: start.elapsed().as_secs_f64(), trained: cost, problems };
-    rank(&evidence, &judged, &outcome, mended.as_deref(), run)
+    let run = RunReport {
+        conditions: conditions(&evidence, settings),
+        spent: start.elapsed().as_secs_f64(),
+        trained: cost,
+        problems,
+        ..RunReport::default()
+    };
+    let mut diagnosis = rank(&evidence, &judged, &outcome, mended.as_deref(), run);
+    diagnosis.verdicts.iter_mut().for_each(quote);
+    diagnosis
 }
 
 /// Stored evidence, a record a line; an error comes with the line's number.
@@ -77,7 +86,7 @@ pub fn judge_stored(evidence: &Evidence, gate: &Gate, limits: &BTreeMap<String, 
     let mut problems = Vec::new();
     let judged = judge(evidence, gate, limits, &mut problems);
     let conditions = evidence.get::<Job>().map(|job| job.run.clone()).unwrap_or_default();
-    let run = RunReport { conditions, spent: 0.0, trained: Cost::default(), problems };
+    let run = RunReport { conditions, problems, ..RunReport::default() };
     rank(evidence, &judged, &experiment::Outcome::default(), None, run)
 }
 

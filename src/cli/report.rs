@@ -9,7 +9,7 @@ use crate::exit::FailOn;
 /// How to report.
 #[derive(Clone, Debug, Default, Args)]
 pub struct ReportArgs {
-    /// Form of the report: table (for people) or json (for programs; versioned) [default: table]
+    /// Form of the report: table (for people), html (a page with plots) or json (for programs; versioned) [default: table]
     #[arg(
         long,
         value_name = "FORMAT",
@@ -45,6 +45,8 @@ pub enum Format {
     /// For people
     #[default]
     Table,
+    /// A page of its own, with plots
+    Html,
     /// For programs; versioned
     Json,
 }

@@ -23,6 +23,7 @@ pub mod report;
 /// Writes the report where it is wanted and answers the exit code.
 fn give(diagnosis: &Diagnosis, args: &ReportArgs, fail_on: FailOn) -> Result<u8> {
     let text = match args.format {
+        Format::Html => nanprobe::report::html(diagnosis).context("cannot write the page")?,
         Format::Json => nanprobe::report::json(diagnosis)?,
         Format::Table => {
             let color = args.output.is_none() && color();

@@ -5,10 +5,15 @@
 
 use crate::diagnosis::Diagnosis;
 
+mod html;
 mod numbers;
+mod ranked;
 #[cfg(test)]
 pub(crate) mod samples;
+mod svg;
 pub mod terminal;
+
+pub use html::html;
 
 /// The diagnosis in its versioned form.
 pub fn json(diagnosis: &Diagnosis) -> serde_json::Result<String> {
