@@ -5,9 +5,10 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use clap::ValueEnum;
 use thiserror::Error;
 
-use crate::cli::Format;
+use crate::cli::Diagnose;
 
 /// Why a script cannot be watched.
 #[derive(Debug, Error)]
@@ -29,7 +30,7 @@ pub enum ScriptError {
 }
 
 /// Runs a script, or the function that `FILE:FUNCTION` names, under the package's watch; answers the exit code.
-pub fn run(script: &str, budget: Option<std::time::Duration>, quick: bool, format: Format) -> Result<u8, ScriptError> {
+pub fn run(script: &str, args: &Diagnose) -> Result<u8, ScriptError> {
     let file = match script.rsplit_once(':') {
         Some((file, function)) if is_identifier(function) => file,
         _ => script,
@@ -40,13 +41,16 @@ pub fn run(script: &str, budget: Option<std::time::Duration>, quick: bool, forma
     let python = interpreter();
     let mut command = Command::new(&python);
     command.args(["-m", "nanprobe"]);
-    if format == Format::Json {
-        command.args(["--format", "json"]);
+    if let Some(format) = args.report.format.to_possible_value() {
+        command.args(["--format", format.get_name()]);
     }
-    if let Some(budget) = budget {
+    if let Some(output) = &args.report.output {
+        command.arg("--output").arg(output);
+    }
+    if let Some(budget) = args.job.budget {
         command.args(["--budget", &format!("{}s", budget.as_secs())]);
     }
-    if quick {
+    if args.job.quick {
         command.arg("--quick");
     }
     if file.len() < script.len() {

@@ -12,7 +12,7 @@ use super::{give, stored_evidence};
 
 pub fn run(args: &Diagnose, cwd: &Path) -> Result<u8> {
     if let Some(script) = &args.script {
-        return Ok(nanprobe::script::run(script, args.job.budget, args.job.quick, args.report.format)?);
+        return Ok(nanprobe::script::run(script, args)?);
     }
     let settings = Settings::resolve(&args.job, Some(&args.report), cwd)?;
     let recorded = args.evidence.as_deref().map_or_else(|| Ok(Evidence::default()), stored_evidence)?;

@@ -83,19 +83,18 @@ pub fn html(diagnosis: &Diagnosis) -> Result<String, askama::Error> {
     page.render()
 }
 
-/// A sentence as HTML: escaped, what stands between backticks as code.
+/// A sentence as HTML: escaped, what stands between two backticks as code.
 fn prose(text: &str) -> String {
-    let mut html = String::new();
-    for (index, part) in text.split('`').enumerate() {
+    let parts: Vec<&str> = text.split('`').collect();
+    let piece = |(index, part): (usize, &&str)| {
         let part = escape(part);
-        // An odd number of backticks leaves the last one as it is.
-        match (index % 2 == 1, index == text.matches('`').count()) {
-            (false, _) => html += &part,
-            (true, true) => html += &format!("`{part}"),
-            (true, false) => html += &format!("<code>{part}</code>"),
+        match index % 2 {
+            0 => part,
+            _ if index + 1 == parts.len() => ["`", &part].concat(),
+            _ => ["<code>", &part, "</code>"].concat(),
         }
-    }
-    html
+    };
+    parts.iter().enumerate().map(piece).collect()
 }
 
 fn title(diagnosis: &Diagnosis) -> String {

@@ -21,6 +21,8 @@ pub struct Figure {
     pub caption: String,
     /// Classes of the series and their names.
     pub legend: Vec<(String, String)>,
+    /// Whether the series are dots.
+    pub dots: bool,
     /// Its numbers: headings and rows.
     pub head: Vec<&'static str>,
     /// Rows of the table.
@@ -53,8 +55,9 @@ fn losses(diagnosis: &Diagnosis) -> Option<Figure> {
     let (low, high) = positive.fold((f64::INFINITY, 0.0_f64), |(low, high), x| (x.min(low), x.max(high)));
     let wide = high > WIDE * guessing.unwrap_or(1.0).max(low);
     let scale = if wide { Scale::log([low.max(1e-3 * high.min(1.0)), high].into_iter()) } else { Scale::linear(values().chain([0.0])) };
-    let series = curves.iter().enumerate().map(|(index, curve)| Series {
-        class: format!("s{}", index % 8),
+    let styles = styles(&curves);
+    let series = curves.iter().zip(&styles).map(|(curve, style)| Series {
+        class: style.clone(),
         points: smooth(&curve.loss).into_iter().enumerate().map(|(step, loss)| (step as f64 + 1.0, loss)).collect(),
         dots: false,
     });
@@ -80,10 +83,24 @@ fn losses(diagnosis: &Diagnosis) -> Option<Figure> {
         title: "Training loss",
         svg: plot.draw(&format!("training loss by step of {} trainings", curves.len())),
         caption: format!("Of the first seed, averaged over {SMOOTH} steps. A curve that ends early became not finite."),
-        legend: names.iter().enumerate().map(|(index, name)| (format!("s{}", index % 8), name.clone())).collect(),
+        dots: false,
+        legend: styles.into_iter().zip(names.iter().cloned()).collect(),
         head: vec!["training", "first loss", "last loss", "steps"],
         rows: curves.iter().zip(&names).map(row).collect(),
     })
+}
+
+/// The same kind of training looks the same in every report.
+fn styles(curves: &[&LossCurve]) -> Vec<String> {
+    let mut remedies = [1, 3, 4, 5].into_iter().cycle();
+    let style = |curve: &&LossCurve| match curve.of {
+        CurveOf::Baseline => 0,
+        CurveOf::Remedy => remedies.next().unwrap_or(1),
+        CurveOf::Fixed => 2,
+        CurveOf::Memorise => 6,
+        CurveOf::Loop => 7,
+    };
+    curves.iter().map(style).map(|style| format!("s{style}")).collect()
 }
 
 fn curve_name(curve: &LossCurve) -> String {
@@ -150,6 +167,7 @@ fn sweep(diagnosis: &Diagnosis) -> Option<Figure> {
         title: "Learning rate",
         svg: plot.draw(&caption),
         caption,
+        dots: false,
         legend: curves.iter().enumerate().map(|(index, curve)| (format!("s{}", index % 8), format!("seed {}", curve.seed))).collect(),
         head: vec!["seed", "rate of the least loss", "least loss"],
         rows: curves.iter().map(|curve| [vec![curve.seed.to_string()], row(&curve.lr, &curve.smoothed)].concat()).collect(),
@@ -188,7 +206,7 @@ impl Layers<'_> {
             dots: true,
         });
         let plot = Plot {
-            x: Axis { label: "layer, from input to output", scale: Scale::linear([0.0, self.names.len() as f64 + 1.0].into_iter()) },
+            x: Axis { label: "layer, from input to output", scale: Scale::Places { count: self.names.len() } },
             y: Axis { label: self.y, scale },
             series: series.collect(),
             marks: vec![],
@@ -205,6 +223,7 @@ impl Layers<'_> {
             title: self.title,
             svg: plot.draw(&format!("{} of {} layers, from input to output", self.y, self.names.len())),
             caption: self.caption,
+            dots: true,
             legend: self.series.iter().enumerate().map(|(index, (name, _))| (format!("s{index}"), (*name).to_owned())).collect(),
             head: ["", "layer"].into_iter().chain(self.series.iter().map(|(name, _)| *name)).collect(),
             rows: self.names.iter().enumerate().map(row).collect(),
@@ -295,6 +314,7 @@ fn controls(diagnosis: &Diagnosis) -> Option<Figure> {
         title: "Controls",
         svg: String::new(),
         caption: "Held-out balanced accuracy. Where the two are alike, what was taken away carried no information.".to_owned(),
+        dots: false,
         legend: vec![],
         head: vec!["what is compared", "as given", "without information"],
         rows: rows.collect(),

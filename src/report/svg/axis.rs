@@ -10,6 +10,11 @@ pub enum Scale {
         /// The value at the end.
         high: f64,
     },
+    /// Things in a row, counted from one.
+    Places {
+        /// How many.
+        count: usize,
+    },
     /// By their logarithm; both ends are above zero.
     Log {
         /// The value at the start.
@@ -47,6 +52,7 @@ impl Scale {
     pub fn place(self, value: f64) -> f64 {
         match self {
             Self::Linear { low, high } => (value - low) / (high - low),
+            Self::Places { count } => (value - 0.5) / count.max(1) as f64,
             Self::Log { low, high } => (value / low).ln() / (high / low).ln(),
         }
     }
@@ -61,6 +67,11 @@ impl Scale {
                 let first = (low / step - 1e-9).ceil() * step;
                 let ticks = (0..=count).map(|i| first + i as f64 * step).filter(|value| *value <= high + step * 1e-6);
                 ticks.map(|value| (value, format!("{:.decimals$}", if value.abs() < step * 1e-6 { 0.0 } else { value }))).collect()
+            }
+            Self::Places { count } => {
+                let every = step(count as f64).max(1.0) as usize;
+                let first = if every > 1 { every } else { 1 };
+                (first..=count).step_by(every).map(|place| (place as f64, place.to_string())).collect()
             }
             Self::Log { low, high } => {
                 let (first, last) = ((low.log10() - 1e-9).ceil() as i32, (high.log10() + 1e-9).floor() as i32);
@@ -108,6 +119,8 @@ mod tests {
     fn ticks_are_round() {
         assert_eq!(texts(Scale::linear([0.02, 0.71].into_iter())), ["0.0", "0.2", "0.4", "0.6", "0.8"]);
         assert_eq!(texts(Scale::linear([0.0, 60.0].into_iter())), ["0", "20", "40", "60"]);
+        assert_eq!(texts(Scale::Places { count: 3 }), ["1", "2", "3"]);
+        assert_eq!(texts(Scale::Places { count: 54 }), ["20", "40"]);
         assert_eq!(texts(Scale::log([3e-6, 0.4].into_iter())), ["1e-6", "1e-4", "0.01", "1"]);
     }
 
