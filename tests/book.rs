@@ -46,10 +46,11 @@ fn every_link_leads_to_a_page_and_its_heading() {
             }
             let (path, heading) = link.split_once('#').unwrap_or((&link, ""));
             let target = if path.is_empty() { page.clone() } else { page.parent().unwrap().join(path) };
-            let found = target.exists() && (heading.is_empty() || {
-                let text = fs::read_to_string(&target).unwrap();
-                text.lines().filter_map(|line| line.strip_prefix('#')).any(|line| anchor(line.trim_start_matches('#')) == heading)
-            });
+            let found = target.exists()
+                && (heading.is_empty() || {
+                    let text = fs::read_to_string(&target).unwrap();
+                    text.lines().filter_map(|line| line.strip_prefix('#')).any(|line| anchor(line.trim_start_matches('#')) == heading)
+                });
             if !found {
                 broken.push(format!("{}: {link}", page.strip_prefix(root()).unwrap().display()));
             }
