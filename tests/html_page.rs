@@ -22,7 +22,7 @@ const QUIETLY: [&str; 8] = [
     "--disable-sync",
 ];
 
-/// What each frame is asked: whether it scrolls sideways, which elements reach beyond it, how much text is too small, what it fetched.
+/// What each frame is asked: whether it scrolls sideways, which elements reach beyond it, how much text is too small, what it fetches.
 const MEASURE: &str = r#"
 <pre id="found"></pre>
 <script>
@@ -42,8 +42,9 @@ addEventListener("load", () => {
       const box = text.getBoundingClientRect(), around = svg.getBoundingClientRect();
       if (box.right > around.right + 2 || box.left < around.left - 2) out.push(`${width}: "${text.textContent}" leaves its plot`);
     }
-    for (const entry of frame.contentWindow.performance.getEntriesByType("resource")) {
-      if (!entry.name.startsWith("data:")) out.push(`${width}: fetched ${entry.name}`);
+    for (const element of page.querySelectorAll("[src], [href], [srcset], [poster], [data]")) {
+      const to = element.getAttribute("src") ?? element.getAttribute("href") ?? "elsewhere";
+      if (!to.startsWith("data:") && !to.startsWith("#")) out.push(`${width}: fetches ${to}`);
     }
     out.push(`${width}: measured ${page.querySelectorAll("svg").length} plots, ${page.querySelectorAll("img").length} pictures`);
   }
@@ -106,4 +107,17 @@ fn a_page_fits_every_screen_and_fetches_nothing() {
         seen += 1;
     }
     assert!(seen >= 2, "fixtures/reports holds {seen} reports");
+}
+
+/// What the test above rests on.
+#[test]
+fn a_page_that_overflows_or_fetches_is_noticed() {
+    let Some(browser) = browser() else { return };
+    let bad = r#"<!doctype html><style>p { width: 1000px }</style><p>wide</p><img src="nowhere.png" width="10">
+        <figure><svg viewBox="0 0 4000 100"><text x="3990" y="50">a long text</text></svg></figure>"#;
+    let found = measured(browser, bad);
+    for complaint in ["400: scrolls to 1", "900: &lt;P", "1400: fetches nowhere.png", "400: text of", "\"a long text\" leaves its plot"] {
+        assert!(found.contains(complaint), "`{complaint}` is not in:\n{found}");
+    }
+    assert!(!found.contains("1400: scrolls"), "{found}");
 }

@@ -57,7 +57,8 @@ pub fn finding(diagnosis: &Diagnosis, depth: usize, verdict: &Verdict) -> Findin
         (None, _) => prose(&verdict.remedy),
     };
     Finding {
-        rank: verdict.rank.map(|rank| rank.to_string()).unwrap_or_default(),
+        // What another finding explains needs nothing of its own, and so no place in the order.
+        rank: verdict.rank.filter(|_| explained.is_none()).map(|rank| rank.to_string()).unwrap_or_default(),
         depth,
         check: escape(&verdict.check),
         status: status(verdict),
