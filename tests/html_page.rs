@@ -44,7 +44,7 @@ addEventListener("load", () => {
     }
     for (const element of page.querySelectorAll("[src], [href], [srcset], [poster], [data]")) {
       const to = element.getAttribute("src") ?? element.getAttribute("href") ?? "elsewhere";
-      if (!to.startsWith("data:") && !to.startsWith("#")) out.push(`${width}: fetches ${to}`);
+      if (!/^(data:|#)/.test(to)) out.push(`${width}: fetches ${to}`);
     }
     out.push(`${width}: measured ${page.querySelectorAll("svg").length} plots, ${page.querySelectorAll("img").length} pictures`);
   }
