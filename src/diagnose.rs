@@ -59,7 +59,9 @@ pub fn diagnose(settings: &Settings, recorded: Evidence, progress: &mut dyn FnMu
             cost = bench.cost();
         }
     }
-    let run = RunReport { conditions: conditions(&evidence, settings), spent: start.elapsed().as_secs_f64(), trained: cost, problems };
+    let config = settings.origin.as_ref().map(|path| path.display().to_string());
+    let conditions = conditions(&evidence, settings);
+    let run = RunReport { conditions, spent: start.elapsed().as_secs_f64(), trained: cost, problems, config };
     rank(&evidence, &judged, &outcome, mended.as_deref(), run)
 }
 
@@ -77,7 +79,7 @@ pub fn judge_stored(evidence: &Evidence, gate: &Gate, limits: &BTreeMap<String, 
     let mut problems = Vec::new();
     let judged = judge(evidence, gate, limits, &mut problems);
     let conditions = evidence.get::<Job>().map(|job| job.run.clone()).unwrap_or_default();
-    let run = RunReport { conditions, spent: 0.0, trained: Cost::default(), problems };
+    let run = RunReport { conditions, problems, ..RunReport::default() };
     rank(evidence, &judged, &experiment::Outcome::default(), None, run)
 }
 

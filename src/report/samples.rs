@@ -99,6 +99,7 @@ fn run(spent: f64, lowered: &[&str], problems: &[&str]) -> RunReport {
         spent,
         trained: Cost { steps: if problems.is_empty() { 1440 } else { 0 }, seconds: 0.9 * spent },
         problems: strings(problems),
+        config: None,
     }
 }
 
