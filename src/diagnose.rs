@@ -11,6 +11,7 @@ use nanprobe_checks::{AnyCheck, Evidence, Outcome, Remedy, Severity};
 use crate::config::{Gate, Settings};
 use crate::diagnosis::{Diagnosis, JobReport, Longer, RunReport, Status};
 use crate::experiment::{self, Bench, Suspect, experiment};
+use crate::quote::quote;
 use crate::rank::{Judged, rank};
 use crate::worker::{Cost, Exam, Message, Worker, WorkerError};
 
@@ -61,8 +62,10 @@ pub fn diagnose(settings: &Settings, recorded: Evidence, progress: &mut dyn FnMu
     }
     let config = settings.origin.as_ref().map(|path| path.display().to_string());
     let conditions = conditions(&evidence, settings);
-    let run = RunReport { conditions, spent: start.elapsed().as_secs_f64(), trained: cost, problems, config };
-    rank(&evidence, &judged, &outcome, mended.as_deref(), run)
+    let run = RunReport { conditions, spent: start.elapsed().as_secs_f64(), trained: cost, problems, config, ..RunReport::default() };
+    let mut diagnosis = rank(&evidence, &judged, &outcome, mended.as_deref(), run);
+    diagnosis.verdicts.iter_mut().for_each(quote);
+    diagnosis
 }
 
 /// Stored evidence, a record a line; an error comes with the line's number.

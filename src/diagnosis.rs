@@ -8,6 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::worker::Cost;
 
+mod figures;
+
+pub use figures::{Control, CurveOf, Figures, LayerActivation, LayerWeight, LossCurve};
+
 /// Version of the diagnosis format; changes when an old reader would misread it.
 pub const SCHEMA: &str = "nanprobe.diagnosis/1";
 
@@ -28,6 +32,9 @@ pub struct Diagnosis {
     pub job: Option<JobReport>,
     /// How it was measured.
     pub run: RunReport,
+    /// What a report draws.
+    #[serde(default)]
+    pub figures: Figures,
 }
 
 impl Diagnosis {
@@ -212,6 +219,9 @@ pub struct Verdict {
     pub edit: Option<Remedy>,
     /// Where it stands.
     pub location: Option<Location>,
+    /// The user's line there, quoted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
     /// The check whose remedy makes this finding vanish.
     pub explained_by: Option<String>,
 }
@@ -242,4 +252,7 @@ pub struct RunReport {
     /// The `nanprobe.toml` that was read, as it was found: relative to the working directory where it lies below it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config: Option<String>,
+    /// The command that was run, as a shell takes it; empty where it is not known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub command: String,
 }

@@ -26,6 +26,7 @@ pub mod model;
 pub mod probe;
 pub mod pt2;
 pub mod pth;
+mod quote;
 pub mod rank;
 pub mod report;
 #[cfg(feature = "engine")]

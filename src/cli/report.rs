@@ -10,11 +10,11 @@ use crate::exit::FailOn;
 /// How to report.
 #[derive(Clone, Debug, Default, Args)]
 pub struct ReportArgs {
-    /// Form of the report: table (for people), plain (for logs), markdown (for a job's page), github (annotations), json (for programs;
+    /// Form of the report: table (for people), html (a page with plots), plain (for logs), markdown (for a job's page), github (annotations), json (for programs;
     /// versioned), sarif (2.1.0, for code scanning) or junit [default: by FILE's extension, else table]
     #[arg(long, value_name = "FORMAT", hide_possible_values = true, help_heading = "Report")]
     pub format: Option<Format>,
-    /// Write a report to FILE, in the form of its extension: .json, .sarif, .xml (junit), .md or .txt (plain); repeatable, `-` is standard
+    /// Write a report to FILE, in the form of its extension: .json, .sarif, .xml (junit), .html, .md or .txt (plain); repeatable, `-` is standard
     /// output [default: -]
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Report")]
     pub output: Vec<PathBuf>,
@@ -48,6 +48,8 @@ pub enum Format {
     /// For people
     #[default]
     Table,
+    /// A page of its own, with plots
+    Html,
     /// For logs
     Plain,
     /// For a job's page
@@ -63,6 +65,12 @@ pub enum Format {
 }
 
 impl Form for Format {
-    const EXTENSIONS: &'static [(&'static str, Self)] =
-        &[("json", Self::Json), ("sarif", Self::Sarif), ("xml", Self::Junit), ("md", Self::Markdown), ("txt", Self::Plain)];
+    const EXTENSIONS: &'static [(&'static str, Self)] = &[
+        ("json", Self::Json),
+        ("sarif", Self::Sarif),
+        ("xml", Self::Junit),
+        ("html", Self::Html),
+        ("md", Self::Markdown),
+        ("txt", Self::Plain),
+    ];
 }

@@ -19,7 +19,8 @@ pub fn run(args: &Diagnose, cwd: &Path) -> Result<u8> {
     }
     let settings = Settings::resolve(&args.job, Some(&args.report), cwd)?;
     let recorded = args.evidence.as_deref().map_or_else(|| Ok(Evidence::default()), stored_evidence)?;
-    let diagnosis = diagnose(&settings, recorded, args.report.quiet)?;
+    let mut diagnosis = diagnose(&settings, recorded, args.report.quiet)?;
+    diagnosis.run.command = command_line();
     give(&diagnosis, &args.report, settings.gate.fail_on, cwd)
 }
 
@@ -39,6 +40,16 @@ fn watch(script: &str, args: &Diagnose, outputs: &[Output<Format>], cwd: &Path) 
     let judged = give(&diagnosis, &args.report, args.report.fail_on.unwrap_or_default(), cwd)?;
     // A script that crashed is no clean run, whatever was seen of it until then.
     Ok(if code == exit::USAGE { code } else { judged })
+}
+
+/// What was typed, as a shell takes it again.
+fn command_line() -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./=:,+@%".contains(c);
+    let quoted = |word: String| {
+        if !word.is_empty() && word.chars().all(plain) { word } else { format!("'{}'", word.replace('\'', r"'\''")) }
+    };
+    let arguments = std::env::args_os().skip(1).map(|word| quoted(word.to_string_lossy().into_owned()));
+    std::iter::once("nanprobe".to_owned()).chain(arguments).collect::<Vec<_>>().join(" ")
 }
 
 /// Diagnoses, with progress on standard error.

@@ -53,6 +53,7 @@ fn render(diagnosis: &Diagnosis, output: &Output<Format>, args: &ReportArgs, fai
             let color = output.file.is_none() && color();
             terminal::table(diagnosis, &TableOptions { width: terminal::width(), color, all: args.all, quiet: args.quiet })
         }
+        Format::Html => report::html(diagnosis).context("cannot write the page")?,
         Format::Plain => report::plain(diagnosis),
         Format::Markdown => report::markdown(diagnosis),
         Format::Github => report::github(diagnosis, &repository(diagnosis, cwd)),

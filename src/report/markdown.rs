@@ -108,6 +108,9 @@ fn unmeasured(page: &mut String, diagnosis: &Diagnosis) -> fmt::Result {
 
 fn reproduce(page: &mut String, diagnosis: &Diagnosis) -> fmt::Result {
     writeln!(page, "<details><summary>How to reproduce</summary>\n")?;
+    if !diagnosis.run.command.is_empty() {
+        writeln!(page, "- command: {}", code(&diagnosis.run.command))?;
+    }
     if let Some(job) = &diagnosis.job {
         writeln!(page, "- model: {}", text(&job.model))?;
         let [listed, probed, held_out] = job.samples.map(count);

@@ -8,6 +8,7 @@ use crate::diagnosis::Diagnosis;
 mod comparison;
 mod escape;
 mod github;
+mod html;
 mod junit;
 mod markdown;
 mod numbers;
@@ -17,10 +18,12 @@ mod ranked;
 #[cfg(test)]
 pub(crate) mod samples;
 mod sarif;
+mod svg;
 pub mod terminal;
 
 pub use comparison::comparison_markdown;
 pub use github::github;
+pub use html::html;
 pub use junit::junit;
 pub use markdown::markdown;
 pub use place::Repository;

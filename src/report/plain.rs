@@ -66,6 +66,7 @@ fn block(log: &mut Log, diagnosis: &Diagnosis, verdict: &Verdict) {
 }
 
 fn conditions(log: &mut Log, diagnosis: &Diagnosis) {
+    log.put("command", &diagnosis.run.command);
     if let Some(job) = &diagnosis.job {
         log.put("model", &job.model);
         log.put("data", &format!("{} ({})", job.data, job.rule));

@@ -30,6 +30,7 @@ mod memorise;
 mod non_finite;
 mod parameters;
 mod permuted_labels;
+mod pictures;
 mod reference;
 mod training;
 mod training_loop;
@@ -54,6 +55,7 @@ pub use memorise::Memorise;
 pub use non_finite::{FirstNonFinite, NonFinite, Phase};
 pub use parameters::{ParameterKind, ParameterStatistics, Parameters};
 pub use permuted_labels::{LabelContest, PermutedLabels};
+pub use pictures::{Picture, Pictures};
 pub use reference::{Reference, ReferenceActivation, ReferenceTensor};
 pub use training::{Score, Training, TrainingRun};
 pub use training_loop::{
@@ -202,6 +204,7 @@ measurements! {
     batch_labels: BatchLabels = "batch-labels", "the labels of the first training batches, in the loader's order";
     input_statistics: InputStatistics = "input-statistics", "the pixels as the network receives them";
     identical_samples: IdenticalSamples = "identical-samples", "training samples that are the same picture";
+    pictures: Pictures = "pictures", "the first batches and suspicious samples as pictures";
     label_range: LabelRange = "label-range", "the labels against the model's outputs";
     label_names: LabelNames = "label-names", "the labels against class names that occur in file names";
     parameters: Parameters = "parameters", "first values of the parameters, by tensor";

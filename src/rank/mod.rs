@@ -12,6 +12,8 @@ use nanprobe_checks::{AnyCheck, Evidence, Judgement, Location, Outcome, Real, Se
 use crate::diagnosis::{Criterion, Diagnosis, Effect, Fix, JobReport, Longer, RunReport, SCHEMA, Status, Symptom, Verdict};
 use crate::experiment;
 
+mod figures;
+
 /// The family of the checks of a user's own loop.
 const LOOP: &str = "loop";
 
@@ -84,7 +86,16 @@ pub fn rank(evidence: &Evidence, judged: &[Judged], outcome: &experiment::Outcom
         })
         .collect();
     let job = evidence.get::<Job>().map(JobReport::of);
-    let diagnosis = Diagnosis { schema: SCHEMA.to_owned(), headline: String::new(), symptom, verdicts, fixes, job, run };
+    let diagnosis = Diagnosis {
+        schema: SCHEMA.to_owned(),
+        headline: String::new(),
+        symptom,
+        verdicts,
+        fixes,
+        job,
+        run,
+        figures: figures::figures(evidence, outcome),
+    };
     Diagnosis { headline: headline(evidence, &diagnosis), ..diagnosis }
 }
 
@@ -102,6 +113,7 @@ fn verdict(judged: &Judged, evidence: &Evidence, outcome: &experiment::Outcome) 
         remedy: String::new(),
         edit: None,
         location: None,
+        source: None,
         explained_by: None,
     };
     match &judged.outcome {
