@@ -22,7 +22,8 @@ pub struct Difference {
 pub(super) fn differences(before: &Diagnosis, after: &Diagnosis) -> Vec<Difference> {
     let (before, after) = (conditions(before), conditions(after));
     let value = |list: &[(String, String)], what: &str| {
-        list.iter().find(|(name, _)| name == what).map_or_else(|| "none".to_owned(), |(_, value)| value.clone())
+        let given = list.iter().find(|(name, value)| name == what && !value.is_empty());
+        given.map_or_else(|| "none".to_owned(), |(_, value)| value.clone())
     };
     let mut names: Vec<&str> = Vec::new();
     for (name, _) in before.iter().chain(&after) {

@@ -25,7 +25,7 @@ pub(super) fn code(text: &str) -> String {
 
 fn plain(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
+    for c in text.replace("->", "→").chars() {
         match c {
             // A comment behind the sign keeps it from naming a person or an issue.
             '@' | '#' => escaped.extend([c.to_string().as_str(), "<!-- -->"]),

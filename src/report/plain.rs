@@ -56,6 +56,7 @@ fn symptom(log: &mut Log, diagnosis: &Diagnosis) {
 
 fn block(log: &mut Log, diagnosis: &Diagnosis, verdict: &Verdict) {
     log.put(if verdict.status.is_finding() { "finding" } else { "harmless" }, &verdict.check);
+    log.put("rank", &verdict.rank.map(|rank| format!("#{rank}")).unwrap_or_default());
     log.put("status", verdict.status.name());
     log.put("severity", verdict.severity.filter(|_| verdict.status.is_finding()).map_or("", ranked::severity));
     log.put("message", &verdict.message);

@@ -12,10 +12,10 @@ fn log(diagnosis: &Diagnosis) -> Value {
     serde_json::from_str(&sarif(diagnosis, FailOn::Error, &repository()).unwrap()).unwrap()
 }
 
-/// The official schema, with what is wrong by it.
+/// What is wrong by the official schema. Its pattern of a language has a bracket too many, which no regular expression may have.
 fn violations(log: &Value) -> Vec<String> {
-    let schema: Value = serde_json::from_str(include_str!("../../../tests/schemas/sarif-schema-2.1.0.json")).unwrap();
-    let validator = jsonschema::validator_for(&schema).unwrap();
+    let schema = include_str!("../../../tests/schemas/sarif-schema-2.1.0.json").replace("{2}]?$", "{2}$");
+    let validator = jsonschema::validator_for(&serde_json::from_str(&schema).unwrap()).unwrap();
     validator.iter_errors(log).map(|error| format!("{}: {error}", error.instance_path())).collect()
 }
 

@@ -48,7 +48,7 @@ mod tests {
     #[test]
     fn a_loss_that_does_not_fall_is_level_and_a_short_curve_is_not_stretched() {
         assert_eq!(drawn(&[0.693; 60], 4), "████");
-        assert_eq!(drawn(&[0.71, 0.67, 0.70, 0.68, 0.693], 30), "█▇▇▇▇");
+        assert_eq!(drawn(&[0.71, 0.67, 0.70, 0.68, 0.693], 30), "█████");
         assert_eq!(drawn(&[0.0; 3], 30), "▁▁▁");
         assert_eq!(drawn(&[1.0, 0.0], 30), "█▁");
         assert_eq!(drawn(&[], 30), "");

@@ -32,10 +32,10 @@ pub fn table(diagnosis: &Diagnosis, options: &TableOptions) -> String {
     let mut page = Page::new(options.width, options.color);
     page.paragraph(Tone::Strong, &diagnosis.headline);
     page.blank();
+    fixes(&mut page, diagnosis);
     if !options.quiet {
         symptom(&mut page, diagnosis);
     }
-    fixes(&mut page, diagnosis);
     for problem in &diagnosis.run.problems {
         page.fact("problem", Tone::Warning, problem);
     }
@@ -90,9 +90,7 @@ fn fixes(page: &mut Page, diagnosis: &Diagnosis) {
     let path: Vec<String> =
         diagnosis.start().into_iter().chain(diagnosis.fixes.iter().map(|fix| fix.accuracy)).map(|share| percent(share.0)).collect();
     let of = if diagnosis.by_heart() { "of a few samples learned by heart" } else { "balanced accuracy" };
-    let tried =
-        if diagnosis.fixes.len() == 1 { "with this change, which was tried" } else { "with these changes, each of which was tried" };
-    page.fact("to fix", Tone::Good, &format!("{} {of} {tried}", path.join(" -> ")));
+    page.fact("to fix", Tone::Good, &format!("{} {of}, each step tried", path.join(" -> ")));
     for (i, fix) in diagnosis.fixes.iter().enumerate() {
         let verdict = diagnosis.verdicts.iter().find(|verdict| verdict.check == fix.check);
         let place = verdict.and_then(|verdict| verdict.location.as_ref()).and_then(place);
