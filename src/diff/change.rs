@@ -60,6 +60,7 @@ impl Kind {
     }
 
     /// The kind if the reports were given the other way round.
+    #[must_use]
     pub fn reversed(self) -> Self {
         match self {
             Self::New => Self::Gone,

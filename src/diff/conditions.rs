@@ -54,7 +54,9 @@ fn conditions(report: &Diagnosis) -> Vec<(String, String)> {
         put("weights", job.weights.clone().unwrap_or_else(|| "none".to_owned()));
         let mut recipe = BTreeMap::new();
         flatten("recipe", &serde_json::to_value(&job.recipe).unwrap_or_default(), &mut recipe);
-        recipe.into_iter().for_each(|(what, value)| put(&what, value));
+        for (what, value) in recipe {
+            put(&what, value);
+        }
     }
     if let Some(symptom) = &report.symptom {
         put("steps", symptom.steps.to_string());

@@ -7,7 +7,7 @@ const MARKUP: &[char] = &['\\', '`', '*', '_', '[', ']', '<', '>', '&', '|', '~'
 pub(super) fn markdown(text: &str) -> String {
     let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let pieces: Vec<&str> = text.split('`').collect();
-    if pieces.len() % 2 == 0 {
+    if pieces.len().is_multiple_of(2) {
         return plain(&text);
     }
     let piece = |(place, piece): (usize, &&str)| match place % 2 {
@@ -29,7 +29,7 @@ fn plain(text: &str) -> String {
         match c {
             // A comment behind the sign keeps it from naming a person or an issue.
             '@' | '#' => escaped.extend([c.to_string().as_str(), "<!-- -->"]),
-            c if MARKUP.contains(&c) => escaped += &format!("&#{};", u32::from(c)),
+            c if MARKUP.contains(&c) => escaped.extend(["&#", &u32::from(c).to_string(), ";"]),
             c => escaped.push(c),
         }
     }

@@ -46,7 +46,7 @@ pub fn github(diagnosis: &Diagnosis, repository: &Repository) -> String {
 /// One workflow command.
 fn command(text: &mut String, name: &str, properties: &[(&str, &str)], message: &str) {
     let properties: Vec<String> = properties.iter().map(|(key, value)| format!("{key}={}", property(value))).collect();
-    *text += &format!("::{name} {}::{}\n", properties.join(","), data(message));
+    text.extend(["::", name, " ", &properties.join(","), "::", &data(message), "\n"]);
 }
 
 /// A message: one line, whatever is in it.

@@ -39,7 +39,7 @@ impl Log {
     fn put(&mut self, key: &str, text: &str) {
         if !text.is_empty() {
             let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-            self.0 += &format!("{key}: {text}\n");
+            self.0.extend([key, ": ", &text, "\n"]);
         }
     }
 }

@@ -46,7 +46,7 @@ pub fn sarif(diagnosis: &Diagnosis, fail_on: FailOn, repository: &Repository) ->
 /// The check's doc comment; of a check that is not built in, its name alone.
 fn rule(verdict: &Verdict) -> Rule {
     let check = nanprobe_checks::find(&verdict.check);
-    let doc = check.map(|check| doc(check));
+    let doc = check.map(doc);
     let why = doc.as_deref().and_then(|doc| section(doc, "Why it matters"));
     Rule {
         id: verdict.check.clone(),
