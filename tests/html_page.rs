@@ -38,7 +38,7 @@ addEventListener("load", () => {
     }
     for (const text of page.querySelectorAll("figure > svg text, .effect svg text")) {
       const svg = text.closest("svg"), scale = svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;
-      if (svg.getBoundingClientRect().width && 12 * scale < 8) out.push(`${width}: text of ${12 * scale} px`);
+      if (svg.getBoundingClientRect().width && 13 * scale < 9) out.push(`${width}: text of ${13 * scale} px`);
       const box = text.getBoundingClientRect(), around = svg.getBoundingClientRect();
       if (box.right > around.right + 2 || box.left < around.left - 2) out.push(`${width}: "${text.textContent}" leaves its plot`);
     }

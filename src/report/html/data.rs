@@ -69,7 +69,10 @@ pub fn confusion(diagnosis: &Diagnosis) -> Option<Confusion> {
     Some(Confusion {
         names: (0..columns).map(|class| name(diagnosis, class)).collect(),
         rows: symptom.confusion.iter().enumerate().map(row).collect(),
-        caption: format!("Answers on held-out samples over {}, as the training is now", plural(symptom.seeds as usize, "seed")),
+        caption: format!(
+            "Answers on held-out samples over {}, as the training is now. Row: true class; column: answer.",
+            plural(symptom.seeds as usize, "seed")
+        ),
     })
 }
 

@@ -22,7 +22,7 @@ use plots::Figure;
 #[template(path = "page.html", escape = "none")]
 struct Page {
     style: &'static str,
-    title: String,
+    subject: String,
     headline: String,
     tone: &'static str,
     facts: Vec<Fact>,
@@ -59,7 +59,7 @@ pub fn html(diagnosis: &Diagnosis) -> Result<String, askama::Error> {
     let pictures = diagnosis.figures.pictures.as_ref();
     let page = Page {
         style: include_str!("style.css"),
-        title: title(diagnosis),
+        subject: diagnosis.job.as_ref().map(|job| escape(&format!("{} on {}", job.model, job.data))).unwrap_or_default(),
         headline: prose(&diagnosis.headline),
         tone: findings::tone_of(diagnosis),
         facts: facts(diagnosis),
@@ -95,11 +95,6 @@ fn prose(text: &str) -> String {
         }
     };
     parts.iter().enumerate().map(piece).collect()
-}
-
-fn title(diagnosis: &Diagnosis) -> String {
-    let of = diagnosis.job.as_ref().map_or_else(String::new, |job| format!(": {} on {}", job.model, job.data));
-    escape(&format!("nanprobe{of}"))
 }
 
 fn facts(diagnosis: &Diagnosis) -> Vec<Fact> {
@@ -160,7 +155,9 @@ fn run(diagnosis: &Diagnosis) -> Vec<(&'static str, String)> {
     rows.push(("seed", conditions.seed.to_string()));
     rows.push(("device", format!("{}, {}", escape(&conditions.device), plural(conditions.threads as usize, "thread"))));
     let versions: Vec<String> = conditions.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
-    rows.push(("versions", escape(&versions.join(", "))));
+    if !versions.is_empty() {
+        rows.push(("versions", escape(&versions.join(", "))));
+    }
     rows.push(("time", format!("{:.0} s of {:.0} s allowed, {} training steps", run.spent, conditions.budget, count(run.trained.steps))));
     if !conditions.lowered.is_empty() {
         rows.push(("lowered or skipped", escape(&conditions.lowered.join("; "))));

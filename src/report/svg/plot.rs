@@ -4,9 +4,9 @@ use super::axis::Scale;
 use super::{Anchor, Svg};
 
 /// Size of a plot in its own units. At this width its text is legible on a telephone and no larger than the page's on a wide screen.
-const WIDTH: f64 = 480.0;
-const HEIGHT: f64 = 270.0;
-const LEFT: f64 = 54.0;
+const WIDTH: f64 = 440.0;
+const HEIGHT: f64 = 260.0;
+const LEFT: f64 = 58.0;
 const RIGHT: f64 = 14.0;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = 44.0;
