@@ -60,13 +60,9 @@ pub fn diagnose(settings: &Settings, recorded: Evidence, progress: &mut dyn FnMu
             cost = bench.cost();
         }
     }
-    let run = RunReport {
-        conditions: conditions(&evidence, settings),
-        spent: start.elapsed().as_secs_f64(),
-        trained: cost,
-        problems,
-        ..RunReport::default()
-    };
+    let config = settings.origin.as_ref().map(|path| path.display().to_string());
+    let conditions = conditions(&evidence, settings);
+    let run = RunReport { conditions, spent: start.elapsed().as_secs_f64(), trained: cost, problems, config, ..RunReport::default() };
     let mut diagnosis = rank(&evidence, &judged, &outcome, mended.as_deref(), run);
     diagnosis.verdicts.iter_mut().for_each(quote);
     diagnosis

@@ -249,6 +249,9 @@ pub struct RunReport {
     pub trained: Cost,
     /// What went wrong while measuring, in words.
     pub problems: Vec<String>,
+    /// The `nanprobe.toml` that was read, as it was found: relative to the working directory where it lies below it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<String>,
     /// The command that was run, as a shell takes it; empty where it is not known.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub command: String,

@@ -13,6 +13,7 @@ pub mod demo;
 pub mod design;
 pub mod diagnose;
 pub mod diagnosis;
+pub mod diff;
 pub mod exit;
 pub mod experiment;
 #[cfg(feature = "engine")]

@@ -1,6 +1,13 @@
-//! In which order findings are shown, in every format.
+//! The findings in the order and the words that all formats for people share.
 
+use std::cmp::Reverse;
+
+use nanprobe_checks::evidence::ON_REQUEST;
+use nanprobe_checks::{Location, Severity};
+
+use super::numbers;
 use crate::diagnosis::{Diagnosis, Status, Verdict};
+use crate::diff::{Change, State};
 
 /// Findings by rank, each followed by what it explains; then what proved harmless. With the depth of explanation.
 pub(super) fn ranked(diagnosis: &Diagnosis) -> Vec<(usize, &Verdict)> {
@@ -26,6 +33,95 @@ fn descend<'a>(verdict: &'a Verdict, depth: usize, left: &mut Vec<&'a Verdict>, 
     for next in explained {
         descend(next, depth + 1, left, rows);
     }
+}
+
+/// The verdicts with that status.
+pub(super) fn with_status(diagnosis: &Diagnosis, status: Status) -> Vec<&Verdict> {
+    diagnosis.verdicts.iter().filter(|verdict| verdict.status == status).collect()
+}
+
+/// Why checks could not judge, each reason with its checks, the most frequent first. What nobody asked for is only told if all is wanted.
+pub(super) fn unmeasured(diagnosis: &Diagnosis, all: bool) -> Vec<(&str, Vec<&str>)> {
+    let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
+    let wanted = |verdict: &&Verdict| all || !verdict.message.contains(ON_REQUEST);
+    for verdict in with_status(diagnosis, Status::NotMeasured).into_iter().filter(wanted) {
+        match reasons.iter_mut().find(|(reason, _)| *reason == verdict.message) {
+            Some((_, checks)) => checks.push(&verdict.check),
+            None => reasons.push((&verdict.message, vec![&verdict.check])),
+        }
+    }
+    reasons.sort_by_key(|(_, checks)| Reverse(checks.len()));
+    reasons
+}
+
+/// Another finding in few letters: its rank where it has one.
+pub(super) fn short(diagnosis: &Diagnosis, check: &str) -> String {
+    let rank = diagnosis.verdicts.iter().find(|v| v.check == check).and_then(|v| v.rank);
+    rank.map_or_else(|| check.to_owned(), |rank| format!("#{rank}"))
+}
+
+/// What the fix bought, with what else was fixed.
+pub(super) fn effect(diagnosis: &Diagnosis, verdict: &Verdict) -> String {
+    if let Some(cause) = verdict.explained_by.as_ref().filter(|_| verdict.effect.is_none()) {
+        return format!("gone with {}", short(diagnosis, cause));
+    }
+    let with: Vec<String> = verdict.effect.iter().flat_map(|effect| &effect.with).map(|check| short(diagnosis, check)).collect();
+    let effect = numbers::effect(verdict);
+    if with.is_empty() { effect } else { format!("{effect} with {} fixed", with.join(" and ")) }
+}
+
+/// What to do, without where.
+pub(super) fn to_do(diagnosis: &Diagnosis, verdict: &Verdict) -> String {
+    match &verdict.explained_by {
+        Some(cause) if verdict.status.is_finding() => format!("nothing of its own: fix {}", short(diagnosis, cause)),
+        _ if verdict.status == Status::Harmless => "nothing: changing it does not help".to_owned(),
+        _ => verdict.remedy.clone(),
+    }
+}
+
+/// What to do, and where.
+pub(super) fn advice(diagnosis: &Diagnosis, verdict: &Verdict) -> String {
+    let to_do = to_do(diagnosis, verdict);
+    match verdict.location.as_ref().and_then(place).filter(|_| to_do == verdict.remedy) {
+        Some(place) => format!("{to_do} ({place})"),
+        None => to_do,
+    }
+}
+
+/// The user's file and line, and the module, as far as they are known.
+pub(super) fn place(location: &Location) -> Option<String> {
+    let file = location.file.as_ref().map(|file| location.line.map_or_else(|| format!("in {file}"), |line| format!("at {file}:{line}")));
+    let module = (!location.module.is_empty()).then(|| format!("in `{}`", location.module));
+    let places: Vec<String> = file.into_iter().chain(module).collect();
+    (!places.is_empty()).then(|| places.join(", "))
+}
+
+/// The severity's word.
+pub(super) fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+        Severity::Note => "note",
+    }
+}
+
+/// The status, and the severity of a finding.
+pub(super) fn status(verdict: &Verdict, between: &str) -> String {
+    match verdict.severity.filter(|_| verdict.status.is_finding()) {
+        Some(found) => format!("{}{between}{}", verdict.status.name(), severity(found)),
+        None => verdict.status.name().to_owned(),
+    }
+}
+
+/// From one answer to the other: `clear -> suspected error`.
+pub(super) fn transition(change: &Change) -> String {
+    let word = |state: Option<&State>| {
+        let Some(state) = state else { return "not asked".to_owned() };
+        let severity = state.severity.map(|found| format!(" {}", severity(found))).unwrap_or_default();
+        let cause = state.explained_by.as_ref().map(|cause| format!(", explained by {cause}")).unwrap_or_default();
+        format!("{}{severity}{cause}", state.status.name())
+    };
+    format!("{} -> {}", word(change.before.as_ref()), word(change.after.as_ref()))
 }
 
 #[cfg(test)]
@@ -60,5 +156,15 @@ mod tests {
         diagnosis.verdicts[2].explained_by = Some("no-such-check".to_owned());
         diagnosis.verdicts[3].explained_by = Some("labels-disagree-with-names".to_owned());
         assert_eq!(order(&diagnosis).len(), 5);
+    }
+
+    #[test]
+    fn a_finding_that_needs_nothing_done_names_no_place_to_do_it() {
+        let mut diagnosis = samples::two_fixes();
+        let location = Some(Location { module: "fc".to_owned(), file: Some("train.py".to_owned()), line: Some(7) });
+        diagnosis.verdicts.iter_mut().for_each(|verdict| verdict.location.clone_from(&location));
+        let advice: Vec<String> = diagnosis.verdicts.iter().take(5).map(|verdict| advice(&diagnosis, verdict)).collect();
+        assert!(advice[0].ends_with("(at train.py:7, in `fc`)"), "{advice:?}");
+        assert_eq!((advice[2].as_str(), advice[4].as_str()), ("nothing of its own: fix #1", "nothing: changing it does not help"));
     }
 }

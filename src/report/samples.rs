@@ -73,7 +73,7 @@ fn symptom(confusion: Vec<Vec<u64>>, loss: f64) -> Symptom {
         samples: total / 3,
         seeds: 3,
         steps: 60,
-        losses: vec![Real(0.71), Real(0.70), Real(loss)],
+        losses: (0..60).map(|step| Real(loss + (0.71 - loss) * f64::exp(-f64::from(step) / 20.0))).collect(),
     }
 }
 
@@ -100,6 +100,7 @@ fn run(spent: f64, lowered: &[&str], problems: &[&str]) -> RunReport {
         spent,
         trained: Cost { steps: if problems.is_empty() { 1440 } else { 0 }, seconds: 0.9 * spent },
         problems: strings(problems),
+        config: None,
         command: "nanprobe diagnose --data ./train --model resnet18 --no-shuffle --lr 1e-6".to_owned(),
     }
 }

@@ -139,7 +139,7 @@ pub fn pictures(diagnosis: &Diagnosis, pictures: &[evidence::Picture]) -> Vec<Pi
     let of = |picture: &evidence::Picture| Picture {
         png: picture.png.clone(),
         label: usize::try_from(picture.label).map_or_else(|_| picture.label.to_string(), |class| name(diagnosis, class)),
-        note: escape(&[picture.file.as_deref().unwrap_or_default(), &picture.note].join(" ").trim()),
+        note: escape([picture.file.as_deref().unwrap_or_default(), &picture.note].join(" ").trim()),
     };
     pictures.iter().filter(sound).map(of).collect()
 }

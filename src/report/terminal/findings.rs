@@ -1,12 +1,11 @@
 //! The ranked table: what is wrong, what fixing it buys, what to do.
 
 use comfy_table::{CellAlignment, ContentArrangement, Row, Table, TableStyle, presets};
-use nanprobe_checks::{Location, Severity};
+use nanprobe_checks::Severity;
 
 use super::page::{Page, Tone, break_word, clean};
 use crate::diagnosis::{Diagnosis, Status, Verdict};
-use crate::report::numbers;
-use crate::report::ranked::ranked;
+use crate::report::ranked;
 
 /// From this width on every column stands on its own.
 const ROOMY: usize = 100;
@@ -16,7 +15,7 @@ const GAP: usize = 2;
 
 /// Adds the table, if there is a finding or one that proved harmless.
 pub(super) fn put(page: &mut Page, diagnosis: &Diagnosis) {
-    let rows = ranked(diagnosis);
+    let rows = ranked::ranked(diagnosis);
     if rows.is_empty() {
         return;
     }
@@ -81,8 +80,8 @@ impl<'a> Columns<'a> {
         let body = if tone == Tone::Dim { Tone::Dim } else { Tone::Plain };
         let rank = tone.cell(verdict.rank.map(|rank| rank.to_string()).unwrap_or_default());
         let last = self.widths.len() - 1;
-        let advice = body.cell(fitted(&self.advice(verdict), self.widths[last]));
-        let effect = self.effect(verdict);
+        let advice = body.cell(fitted(&clean(&ranked::advice(self.diagnosis, verdict)), self.widths[last]));
+        let effect = clean(&ranked::effect(self.diagnosis, verdict));
         if self.width < NARROW {
             let fault = self.fault_with_status(depth, verdict);
             let measured = format!("{}\n{effect}", clean(&verdict.measured));
@@ -93,7 +92,7 @@ impl<'a> Columns<'a> {
         if self.width < ROOMY {
             return Row::from(vec![rank, tone.cell(self.fault_with_status(depth, verdict)), measured, effect, advice]);
         }
-        Row::from(vec![rank, tone.cell(status(verdict, "\n")), tone.cell(self.fault(depth, verdict, 2)), measured, effect, advice])
+        Row::from(vec![rank, tone.cell(ranked::status(verdict, "\n")), tone.cell(self.fault(depth, verdict, 2)), measured, effect, advice])
     }
 
     /// The check's name in the column of that index, behind a branch where another finding explains it.
@@ -105,38 +104,9 @@ impl<'a> Columns<'a> {
 
     fn fault_with_status(&self, depth: usize, verdict: &Verdict) -> String {
         let indent = 2 * depth.min(2);
-        let status = status(verdict, if self.width >= NARROW { " " } else { "\n" });
+        let status = ranked::status(verdict, if self.width >= NARROW { " " } else { "\n" });
         let below = status.lines().map(|line| format!("{:indent$}{line}", ""));
         [self.fault(depth, verdict, 1)].into_iter().chain(below).collect::<Vec<_>>().join("\n")
-    }
-
-    /// Another finding in few letters: its rank where it has one.
-    fn short(&self, check: &str) -> String {
-        let rank = self.diagnosis.verdicts.iter().find(|v| v.check == check).and_then(|v| v.rank);
-        rank.map_or_else(|| clean(check), |rank| format!("#{rank}"))
-    }
-
-    fn effect(&self, verdict: &Verdict) -> String {
-        if let Some(cause) = verdict.explained_by.as_ref().filter(|_| verdict.effect.is_none()) {
-            return format!("gone with {}", self.short(cause));
-        }
-        let with = verdict.effect.iter().flat_map(|effect| &effect.with).map(|check| self.short(check)).collect::<Vec<_>>();
-        let effect = numbers::effect(verdict);
-        if with.is_empty() { effect } else { format!("{effect} with {} fixed", with.join(" and ")) }
-    }
-
-    /// What to do, and where.
-    fn advice(&self, verdict: &Verdict) -> String {
-        if let Some(cause) = verdict.explained_by.as_ref().filter(|_| verdict.status.is_finding()) {
-            return format!("nothing of its own: fix {}", self.short(cause));
-        }
-        if verdict.status == Status::Harmless {
-            return "nothing: changing it does not help".to_owned();
-        }
-        match verdict.location.as_ref().and_then(place) {
-            Some(place) => clean(&format!("{} ({place})", verdict.remedy)),
-            None => clean(&verdict.remedy),
-        }
     }
 }
 
@@ -162,22 +132,4 @@ fn tone(verdict: &Verdict) -> Tone {
         Some(Severity::Warning) => Tone::Warning,
         _ => Tone::Note,
     }
-}
-
-fn status(verdict: &Verdict, between: &str) -> String {
-    let severity = match verdict.severity.filter(|_| verdict.status.is_finding()) {
-        Some(Severity::Error) => "error",
-        Some(Severity::Warning) => "warning",
-        Some(Severity::Note) => "note",
-        None => return verdict.status.name().to_owned(),
-    };
-    format!("{}{between}{severity}", verdict.status.name())
-}
-
-/// The user's file and line, and the module, as far as they are known.
-fn place(location: &Location) -> Option<String> {
-    let file = location.file.as_ref().map(|file| location.line.map_or_else(|| format!("in {file}"), |line| format!("at {file}:{line}")));
-    let module = (!location.module.is_empty()).then(|| format!("in `{}`", location.module));
-    let places: Vec<String> = file.into_iter().chain(module).collect();
-    (!places.is_empty()).then(|| places.join(", "))
 }

@@ -1,15 +1,18 @@
 //! Text for people at a terminal: the ranked table, a check's page, a model's contents, progress.
 
 mod checks;
+mod comparison;
 mod confusion;
 mod explain;
 mod findings;
 mod model;
 mod page;
 mod progress;
+mod sparkline;
 mod table;
 
 pub use checks::list_checks;
+pub use comparison::comparison;
 pub use explain::explain;
 pub use model::{ModelContents, model};
 pub use progress::Progress;
