@@ -51,11 +51,11 @@ impl FailOn {
 
 /// The exit code of a diagnosis.
 ///
-/// A finding that another one explains does not count, for its cause does. A finding outweighs missing
+/// A finding that another one explains does not count, for its cause does; nor does one that the user accepted. A finding outweighs missing
 /// measurements: it stands, whatever else could not be looked at.
 pub fn of(diagnosis: &Diagnosis, fail_on: FailOn) -> u8 {
     let counts = |limit| {
-        let own = diagnosis.verdicts.iter().filter(|v| v.status.is_finding() && v.explained_by.is_none());
+        let own = diagnosis.verdicts.iter().filter(|v| v.status.is_finding() && v.explained_by.is_none() && v.accepted.is_none());
         own.filter_map(|v| v.severity).any(|severity| severity >= limit)
     };
     let unmeasured = diagnosis.verdicts.iter().filter(|v| v.status == Status::NotMeasured).count();

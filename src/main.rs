@@ -26,10 +26,12 @@ fn run(command: Command) -> Result<u8> {
         Command::Diagnose(args) => command::diagnose::run(&args, &cwd),
         Command::Measure(args) => command::measure::run(&args, &cwd),
         Command::Judge(args) => command::judge::run(&args, &cwd),
-        Command::Report(args) => command::report::run(&args),
+        Command::Report(args) => command::report::run(&args, &cwd),
         Command::Checks => command::checks::run(),
         Command::Explain(args) => command::explain::run(&args, &cwd),
         Command::Model(args) => command::model::run(&args),
         Command::Demo(args) => command::demo::run(&args),
+        Command::Accept(args) => command::accept::run(&args, &cwd),
+        Command::Schema(args) => command::schema::run(&args),
     }
 }

@@ -6,9 +6,11 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 
 mod job;
 mod report;
+mod setup;
 
 pub use job::JobArgs;
 pub use report::{Format, ReportArgs};
+pub use setup::{Accept, Completions, Config, ConfigFormat, Init, Man, Schema};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -51,6 +53,10 @@ pub enum Command {
     Model(Model),
     /// Plant a fault in a small data set and diagnose it
     Demo(Demo),
+    /// Accept a finding, with a reason: it stays visible and no longer fails
+    Accept(Accept),
+    /// Print the JSON Schema of a report, of evidence or of what a plug-in reads and answers
+    Schema(Schema),
 }
 
 const DIAGNOSE_HELP: &str = "\
@@ -106,6 +112,9 @@ pub struct Report {
     /// A report as `--format json` writes it; `-` reads standard input
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: PathBuf,
+    /// Read this nanprobe.toml [default: the nearest one upwards]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Run")]
+    pub config: Option<PathBuf>,
     /// How to report.
     #[command(flatten)]
     pub report: ReportArgs,

@@ -11,6 +11,7 @@ use nanprobe::exit;
 use nanprobe::report::terminal::{self, TableOptions};
 use nanprobe_checks::Evidence;
 
+pub mod accept;
 pub mod checks;
 pub mod demo;
 pub mod diagnose;
@@ -19,6 +20,7 @@ pub mod judge;
 pub mod measure;
 pub mod model;
 pub mod report;
+pub mod schema;
 
 /// Writes the report where it is wanted and answers the exit code.
 fn give(diagnosis: &Diagnosis, args: &ReportArgs, fail_on: FailOn) -> Result<u8> {

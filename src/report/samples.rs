@@ -22,6 +22,7 @@ fn verdict(check: &str, family: &str, status: Status) -> Verdict {
         edit: None,
         location: None,
         explained_by: None,
+        accepted: None,
     }
 }
 
@@ -99,6 +100,7 @@ fn run(spent: f64, lowered: &[&str], problems: &[&str]) -> RunReport {
         spent,
         trained: Cost { steps: if problems.is_empty() { 1440 } else { 0 }, seconds: 0.9 * spent },
         problems: strings(problems),
+        stale_accepts: vec![],
     }
 }
 

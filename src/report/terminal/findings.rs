@@ -158,6 +158,9 @@ impl<'a> Columns<'a> {
         if verdict.status == Status::Harmless {
             return "nothing: changing it does not help".to_owned();
         }
+        if let Some(accepted) = &verdict.accepted {
+            return clean(&format!("nothing, accepted {}: {}", accepted.date, accepted.reason));
+        }
         match verdict.location.as_ref().and_then(place) {
             Some(place) => clean(&format!("{} ({place})", verdict.remedy)),
             None => clean(&verdict.remedy),
@@ -179,7 +182,7 @@ fn effect_tone(verdict: &Verdict) -> Tone {
 }
 
 fn tone(verdict: &Verdict) -> Tone {
-    if !verdict.status.is_finding() || verdict.explained_by.is_some() {
+    if !verdict.status.is_finding() || verdict.explained_by.is_some() || verdict.accepted.is_some() {
         return Tone::Dim;
     }
     match verdict.severity {
@@ -196,7 +199,8 @@ fn status(verdict: &Verdict, between: &str) -> String {
         Some(Severity::Note) => "note",
         None => return verdict.status.name().to_owned(),
     };
-    format!("{}{between}{severity}", verdict.status.name())
+    let accepted = if verdict.accepted.is_some() { format!("{between}(accepted)") } else { String::new() };
+    format!("{}{between}{severity}{accepted}", verdict.status.name())
 }
 
 /// The user's file and line, and the module, as far as they are known.
