@@ -19,6 +19,7 @@ pub mod experiment;
 #[cfg(feature = "engine")]
 pub mod graph;
 pub mod headline;
+pub mod init;
 #[cfg(feature = "engine")]
 pub mod inspect;
 #[cfg(feature = "engine")]

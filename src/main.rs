@@ -31,6 +31,7 @@ fn run(command: Command) -> Result<u8> {
         Command::Explain(args) => command::explain::run(&args, &cwd),
         Command::Model(args) => command::model::run(&args),
         Command::Demo(args) => command::demo::run(&args),
+        Command::Init(args) => command::init::run(&args),
         Command::Accept(args) => command::accept::run(&args, &cwd),
         Command::Schema(args) => command::schema::run(&args),
     }

@@ -53,6 +53,8 @@ pub enum Command {
     Model(Model),
     /// Plant a fault in a small data set and diagnose it
     Demo(Demo),
+    /// Write a first nanprobe.toml from what lies in a folder
+    Init(Init),
     /// Accept a finding, with a reason: it stays visible and no longer fails
     Accept(Accept),
     /// Print the JSON Schema of a report, of evidence or of what a plug-in reads and answers

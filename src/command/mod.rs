@@ -16,6 +16,7 @@ pub mod checks;
 pub mod demo;
 pub mod diagnose;
 pub mod explain;
+pub mod init;
 pub mod judge;
 pub mod measure;
 pub mod model;
