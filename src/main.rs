@@ -32,6 +32,7 @@ fn run(command: Command) -> Result<u8> {
         Command::Model(args) => command::model::run(&args),
         Command::Demo(args) => command::demo::run(&args),
         Command::Init(args) => command::init::run(&args),
+        Command::Config(args) => command::config::run(&args, &cwd),
         Command::Accept(args) => command::accept::run(&args, &cwd),
         Command::Schema(args) => command::schema::run(&args),
     }

@@ -55,6 +55,8 @@ pub enum Command {
     Demo(Demo),
     /// Write a first nanprobe.toml from what lies in a folder
     Init(Init),
+    /// Show every value in force, and whether a flag, nanprobe.toml or a default gives it
+    Config(Box<Config>),
     /// Accept a finding, with a reason: it stays visible and no longer fails
     Accept(Accept),
     /// Print the JSON Schema of a report, of evidence or of what a plug-in reads and answers

@@ -13,6 +13,7 @@ use nanprobe_checks::Evidence;
 
 pub mod accept;
 pub mod checks;
+pub mod config;
 pub mod demo;
 pub mod diagnose;
 pub mod explain;

@@ -23,6 +23,7 @@ mod append;
 mod entries;
 mod error;
 mod file;
+mod in_force;
 mod recipe;
 mod section;
 pub(crate) mod value;
@@ -30,6 +31,7 @@ pub(crate) mod value;
 pub use append::{NewAccept, accept};
 pub use error::ConfigError;
 use file::ConfigFile;
+pub use in_force::{InForce, Origin, in_force};
 
 /// The file's name.
 pub const FILE_NAME: &str = "nanprobe.toml";

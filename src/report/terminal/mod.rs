@@ -1,6 +1,7 @@
 //! Text for people at a terminal: the ranked table, a check's page, a model's contents, progress.
 
 mod checks;
+mod config;
 mod confusion;
 mod explain;
 mod findings;
@@ -10,6 +11,7 @@ mod progress;
 mod table;
 
 pub use checks::list_checks;
+pub use config::config;
 pub use explain::explain;
 pub use model::{ModelContents, model};
 pub use progress::Progress;
