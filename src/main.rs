@@ -35,5 +35,7 @@ fn run(command: Command) -> Result<u8> {
         Command::Config(args) => command::config::run(&args, &cwd),
         Command::Accept(args) => command::accept::run(&args, &cwd),
         Command::Schema(args) => command::schema::run(&args),
+        Command::Completions(args) => command::shell::completions(&args),
+        Command::Man(args) => command::shell::man(&args),
     }
 }

@@ -61,6 +61,10 @@ pub enum Command {
     Accept(Accept),
     /// Print the JSON Schema of a report, of evidence or of what a plug-in reads and answers
     Schema(Schema),
+    /// Print the completions for a shell
+    Completions(Completions),
+    /// Print the manual page, or write one for every subcommand
+    Man(Man),
 }
 
 const DIAGNOSE_HELP: &str = "\

@@ -23,6 +23,7 @@ pub mod measure;
 pub mod model;
 pub mod report;
 pub mod schema;
+pub mod shell;
 
 /// Writes the report where it is wanted and answers the exit code.
 fn give(diagnosis: &Diagnosis, args: &ReportArgs, fail_on: FailOn) -> Result<u8> {
