@@ -236,3 +236,26 @@ impl Judged {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use nanprobe_checks::Finding;
+
+    use super::*;
+
+    #[test]
+    fn a_plug_ins_remedy_is_tried_like_any_other() {
+        let finding = |severity, remedy| {
+            let [message, measured, fix] = ["m", "n", "f"].map(str::to_owned);
+            Outcome::Judged(Finding { severity, strength: 0.5, message, measured, fix, remedy, location: None }.into())
+        };
+        let judged = |check: &'static str, family, outcome| Judged { check: check.into(), family, outcome };
+        let judged = [
+            judged("class-imbalance", "data", finding(Severity::Warning, Some(Remedy::BalanceClasses))),
+            judged("house-rules/order", "plugin", finding(Severity::Error, Some(Remedy::Shuffle))),
+            judged("house-rules/names", "plugin", finding(Severity::Error, None)),
+        ];
+        let tried: Vec<_> = suspects(&judged, &experiment::Outcome::default()).into_iter().map(|suspect| suspect.check).collect();
+        assert_eq!(tried, ["house-rules/order", "class-imbalance"]);
+    }
+}

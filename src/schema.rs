@@ -54,3 +54,29 @@ impl Format {
 fn of<T: JsonSchema>() -> Schema {
     SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::accept::{self, Accept};
+    use crate::report::{json, samples};
+
+    #[test]
+    fn hand_made_reports_with_experiments_keep_to_the_schema() {
+        let schema = serde_json::to_value(Format::Diagnosis.schema()).unwrap();
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        let mut accepted = samples::two_fixes();
+        let [reason, date, place] = ["known", "2026-01-31", "nanprobe.toml:1"].map(str::to_owned);
+        let entry = |check: &str| {
+            let (reason, date, place) = (reason.clone(), date.clone(), place.clone());
+            Accept { check: check.to_owned(), reason, date, module: None, file: None, place }
+        };
+        accept::apply(&mut accepted, &["unshuffled-batches", "dead-relu"].map(entry));
+        let whole = [samples::two_fixes(), samples::healthy(), samples::many_classes(), samples::ten_classes(), samples::died_early()];
+        for diagnosis in whole.iter().chain([&accepted]) {
+            let value = serde_json::from_str(&json(diagnosis).unwrap()).unwrap();
+            let errors: Vec<String> = validator.iter_errors(&value).map(|error| format!("{}: {error}", error.instance_path())).collect();
+            assert!(errors.is_empty(), "{}\n{}", diagnosis.headline, errors.join("\n"));
+        }
+    }
+}

@@ -36,7 +36,7 @@ pub fn config(in_force: &InForce, all: bool, width: usize, color: bool) -> Strin
             Origin::Default => Tone::Dim,
             _ => Tone::Plain,
         };
-        let from = if unset && needed { "not given, and needed to diagnose".to_owned() } else { setting.from.in_words(file) };
+        let from = if unset && needed { "not given, but needed".to_owned() } else { setting.from.in_words(file) };
         let text = format!("{:<VALUE$}  {from}", value(&setting.value));
         page.hanging(tone, &format!("{:key$}", setting.key), key + 2, &hard_spaces(&clean(&text)));
     }
