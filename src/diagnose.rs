@@ -1,16 +1,17 @@
 //! The whole story on one page: measure, judge, experiment, rank.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
 use std::time::Instant;
 
 use nanprobe_checks::evidence::{EvidenceError, Job, Training};
 use nanprobe_checks::progress::{LEARNS, learns, way};
-use nanprobe_checks::{AnyCheck, Evidence, Outcome, Remedy, Severity};
+use nanprobe_checks::{Evidence, Outcome, Remedy, Severity};
 
-use crate::config::{Gate, Settings};
+use crate::accept;
+use crate::config::{GateSettings, Settings};
 use crate::diagnosis::{Diagnosis, JobReport, Longer, RunReport, Status};
 use crate::experiment::{self, Bench, Suspect, experiment};
+use crate::panel::{Panel, guesses};
 use crate::quote::quote;
 use crate::rank::{Judged, rank};
 use crate::worker::{Cost, Exam, Message, Worker, WorkerError};
@@ -42,7 +43,8 @@ pub fn diagnose(settings: &Settings, recorded: Evidence, progress: &mut dyn FnMu
         collect(&mut worker, &mut evidence, progress)?;
         Ok(worker)
     });
-    let mut judged = judge(&evidence, &settings.gate, &settings.limits, &mut problems);
+    let mut panel = Panel::new(&settings.gate, &settings.limits, &settings.plugins);
+    let mut judged = panel.judge(&evidence, &mut problems);
     let mut outcome = experiment::Outcome::default();
     let mut mended = None;
     let mut cost = Cost::default();
@@ -52,7 +54,7 @@ pub fn diagnose(settings: &Settings, recorded: Evidence, progress: &mut dyn FnMu
             let left = settings.run.budget.saturating_sub(start.elapsed()).mul_f64(EXPERIMENTS);
             let guess = start.elapsed() / MEASURING;
             let mut bench = Bench::new(worker, left, guess, progress, &mut problems);
-            (outcome, mended) = decide(&mut bench, settings, &evidence, &mut judged);
+            (outcome, mended) = decide(&mut bench, settings, &mut panel, &evidence, &mut judged);
             let stuck = evidence.get::<Training>().is_some_and(|training| outcome.path.is_empty() && !learns(Some(training)));
             if stuck {
                 bench.controls(&mut evidence);
@@ -60,11 +62,12 @@ pub fn diagnose(settings: &Settings, recorded: Evidence, progress: &mut dyn FnMu
             cost = bench.cost();
         }
     }
+    let (conditions, spent) = (conditions(&evidence, settings), start.elapsed().as_secs_f64());
     let config = settings.origin.as_ref().map(|path| path.display().to_string());
-    let conditions = conditions(&evidence, settings);
-    let run = RunReport { conditions, spent: start.elapsed().as_secs_f64(), trained: cost, problems, config, ..RunReport::default() };
+    let run = RunReport { conditions, spent, trained: cost, problems, config, ..RunReport::default() };
     let mut diagnosis = rank(&evidence, &judged, &outcome, mended.as_deref(), run);
     diagnosis.verdicts.iter_mut().for_each(quote);
+    accept::apply(&mut diagnosis, &settings.accepts);
     diagnosis
 }
 
@@ -78,12 +81,15 @@ pub fn stored(text: &str) -> Result<Evidence, (usize, EvidenceError)> {
 }
 
 /// Judges evidence: the same without experiments.
-pub fn judge_stored(evidence: &Evidence, gate: &Gate, limits: &BTreeMap<String, serde_json::Value>) -> Diagnosis {
+pub fn judge_stored(evidence: &Evidence, settings: &GateSettings) -> Diagnosis {
     let mut problems = Vec::new();
-    let judged = judge(evidence, gate, limits, &mut problems);
+    let judged = Panel::new(&settings.gate, &settings.limits, &settings.plugins).judge(evidence, &mut problems);
     let conditions = evidence.get::<Job>().map(|job| job.run.clone()).unwrap_or_default();
-    let run = RunReport { conditions, problems, ..RunReport::default() };
-    rank(evidence, &judged, &experiment::Outcome::default(), None, run)
+    let config = settings.origin.as_ref().map(|path| path.display().to_string());
+    let run = RunReport { conditions, problems, config, ..RunReport::default() };
+    let mut diagnosis = rank(evidence, &judged, &experiment::Outcome::default(), None, run);
+    accept::apply(&mut diagnosis, &settings.accepts);
+    diagnosis
 }
 
 /// Takes evidence in until all is measured.
@@ -97,18 +103,6 @@ fn collect(worker: &mut Worker, evidence: &mut Evidence, progress: &mut dyn FnMu
     }
 }
 
-/// Every check that the gate includes, judged.
-fn judge(evidence: &Evidence, gate: &Gate, limits: &BTreeMap<String, serde_json::Value>, problems: &mut Vec<String>) -> Vec<Judged> {
-    let mut judged = Vec::new();
-    for check in nanprobe_checks::checks().filter(|check| gate.includes(*check)) {
-        match check.judge(evidence, limits.get(check.name())) {
-            Ok(outcome) => judged.push(Judged { check, outcome }),
-            Err(error) => problems.push(format!("limits of {}: {error}", check.name())),
-        }
-    }
-    judged
-}
-
 /// The findings with a remedy: the worst first, of equal ones the first in the chain of causes. Guesses only where there is nothing else.
 fn suspects(judged: &[Judged], so_far: &experiment::Outcome) -> Vec<Suspect> {
     // On top of new fixes what was tried before may help; without any it would give the same answer.
@@ -116,10 +110,10 @@ fn suspects(judged: &[Judged], so_far: &experiment::Outcome) -> Vec<Suspect> {
         [] => so_far.decisions.iter().any(|decision| decision.check == check),
         path => path.iter().any(|step| step.check == check),
     };
-    let untried = |(_, judged): &(usize, &Judged)| !tried(judged.check.name());
+    let untried = |(_, judged): &(usize, &Judged)| !tried(&judged.check);
     let suspect = |(place, judged): (usize, &Judged)| {
         let finding = judged.finding()?;
-        Some((judged.check.guesses(), finding.severity, Suspect { check: judged.check.name(), remedy: finding.remedy.clone()?, place }))
+        Some((guesses(&judged.check), finding.severity, Suspect { check: judged.check.clone(), remedy: finding.remedy.clone()?, place }))
     };
     let mut suspects: Vec<(bool, Severity, Suspect)> = judged.iter().enumerate().filter(untried).filter_map(suspect).collect();
     if suspects.iter().any(|(guess, ..)| !guess) {
@@ -134,6 +128,7 @@ fn suspects(judged: &[Judged], so_far: &experiment::Outcome) -> Vec<Suspect> {
 fn decide(
     bench: &mut Bench,
     settings: &Settings,
+    panel: &mut Panel,
     evidence: &Evidence,
     judged: &mut [Judged],
 ) -> (experiment::Outcome, Option<Vec<Judged>>) {
@@ -152,8 +147,8 @@ fn decide(
         later.on_top_of(&outcome);
         let helped = !later.path.is_empty();
         for step in &later.path {
-            let found = mended.as_ref().and_then(|now| now.iter().find(|j| j.check.name() == step.check));
-            if let (Some(found), Some(old)) = (found, judged.iter_mut().find(|j| j.check.name() == step.check)) {
+            let found = mended.as_ref().and_then(|now| now.iter().find(|j| j.check == step.check));
+            if let (Some(found), Some(old)) = (found, judged.iter_mut().find(|j| j.check == step.check)) {
                 old.outcome = found.outcome.clone();
             }
         }
@@ -161,7 +156,7 @@ fn decide(
         if helped {
             let fixes = outcome.path.iter().map(|step| step.remedy.clone()).collect();
             let Some(seen) = bench.observe(fixes, evidence) else { break };
-            mended = Some(judge(&seen, &settings.gate, &settings.limits, bench.problems));
+            mended = Some(panel.judge(&seen, bench.problems));
         } else if mended.is_some() {
             break;
         }
@@ -170,7 +165,7 @@ fn decide(
     let decided = outcome.decisions.iter().any(|decision| matches!(decision.status, Status::Confirmed | Status::Contributing));
     if !decided && !learns(Some(training)) {
         // A guess that memorises better explains nothing: it says little of what was not learned by heart.
-        let known = |suspect: &Suspect| !nanprobe_checks::find(suspect.check).is_some_and(AnyCheck::guesses);
+        let known = |suspect: &Suspect| !guesses(&suspect.check);
         let suspects: Vec<Suspect> = suspects(judged, &experiment::Outcome::default()).into_iter().filter(known).collect();
         outcome.extend(by_heart(bench, settings, training, &suspects));
     }
@@ -243,5 +238,28 @@ impl Judged {
             Outcome::Judged(judgement) => judgement.finding(),
             Outcome::NotMeasured { .. } => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nanprobe_checks::Finding;
+
+    use super::*;
+
+    #[test]
+    fn a_plug_ins_remedy_is_tried_like_any_other() {
+        let finding = |severity, remedy| {
+            let [message, measured, fix] = ["m", "n", "f"].map(str::to_owned);
+            Outcome::Judged(Finding { severity, strength: 0.5, message, measured, fix, remedy, location: None }.into())
+        };
+        let judged = |check: &'static str, family, outcome| Judged { check: check.into(), family, outcome };
+        let judged = [
+            judged("class-imbalance", "data", finding(Severity::Warning, Some(Remedy::BalanceClasses))),
+            judged("house-rules/order", "plugin", finding(Severity::Error, Some(Remedy::Shuffle))),
+            judged("house-rules/names", "plugin", finding(Severity::Error, None)),
+        ];
+        let tried: Vec<_> = suspects(&judged, &experiment::Outcome::default()).into_iter().map(|suspect| suspect.check).collect();
+        assert_eq!(tried, ["house-rules/order", "class-imbalance"]);
     }
 }

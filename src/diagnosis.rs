@@ -4,6 +4,7 @@ use nanprobe_checks::evidence::Run;
 use nanprobe_checks::recipe::Recipe;
 use nanprobe_checks::stats::Interval;
 use nanprobe_checks::{Location, Real, Remedy, Severity};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::worker::Cost;
@@ -16,9 +17,10 @@ pub use figures::{Control, CurveOf, Figures, LayerActivation, LayerWeight, LossC
 pub const SCHEMA: &str = "nanprobe.diagnosis/1";
 
 /// The answer to one job.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Diagnosis {
-    /// [`SCHEMA`].
+    /// Version of this format.
+    #[schemars(extend("const" = SCHEMA))]
     pub schema: String,
     /// One or two sentences: what is wrong and what to change.
     pub headline: String,
@@ -59,7 +61,7 @@ impl Verdict {
 }
 
 /// The job in the report.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct JobReport {
     /// Path of the data as given.
     pub data: String,
@@ -78,7 +80,7 @@ pub struct JobReport {
 }
 
 /// What the training does now.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Symptom {
     /// Held-out accuracy, mean over seeds, 0..1.
     pub accuracy: Real,
@@ -90,7 +92,7 @@ pub struct Symptom {
     pub chance: Real,
     /// Accuracy of always answering the most frequent class.
     pub majority_rate: Real,
-    /// Final training loss, mean over seeds.
+    /// Final training loss, mean over seeds; in nats where the criterion is cross-entropy.
     pub loss: Real,
     /// ln(classes): cross-entropy of guessing evenly, in nats.
     pub ln_classes: Real,
@@ -107,7 +109,7 @@ pub struct Symptom {
 }
 
 /// How sure a verdict is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Status {
     /// The remedy alone helps beyond noise.
@@ -144,7 +146,7 @@ impl Status {
 }
 
 /// What an experiment's verdict rests on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Criterion {
     /// Balanced accuracy on samples that were held out.
@@ -158,21 +160,21 @@ pub enum Criterion {
 }
 
 /// What a remedy bought: a paired difference over the same seeds and samples.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Effect {
     /// Held-out balanced accuracy without the remedy, 0..1, mean over seeds.
     pub before: Real,
-    /// And with it.
+    /// Held-out balanced accuracy with the remedy, 0..1, mean over seeds.
     pub after: Real,
-    /// 95% interval of the difference.
+    /// 95% interval of the difference `after - before`.
     pub interval: Interval,
     /// Final training loss without the remedy.
     pub loss_before: Real,
-    /// And with it.
+    /// Final training loss with the remedy.
     pub loss_after: Real,
     /// Mean steps until the batches' accuracy was half-way from guessing to perfect, without the remedy; none where a seed never got there.
     pub half_way_before: Option<Real>,
-    /// And with it.
+    /// The same steps with the remedy.
     pub half_way_after: Option<Real>,
     /// What the status rests on.
     pub decided_by: Criterion,
@@ -186,7 +188,7 @@ pub struct Effect {
 }
 
 /// A longer training without the remedy.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Longer {
     /// Times the steps of the probe.
     pub times: u32,
@@ -195,13 +197,13 @@ pub struct Longer {
 }
 
 /// One check's verdict.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Verdict {
     /// Place among the findings, from 1; none where it does not count against the job.
     pub rank: Option<u32>,
     /// The check's name.
     pub check: String,
-    /// The check's family.
+    /// The check's family; `plugin` for a check of a plug-in.
     pub family: String,
     /// How sure it is.
     pub status: Status,
@@ -211,7 +213,7 @@ pub struct Verdict {
     pub effect: Option<Effect>,
     /// What is wrong, what cleared it, or what was missing.
     pub message: String,
-    /// The numbers.
+    /// The numbers, with units and what they are compared with.
     pub measured: String,
     /// What to change, in the user's terms; empty where nothing is to be.
     pub remedy: String,
@@ -224,10 +226,22 @@ pub struct Verdict {
     pub source: Option<String>,
     /// The check whose remedy makes this finding vanish.
     pub explained_by: Option<String>,
+    /// That the user has accepted the finding; none where that is not so. It then has no rank and does not set the exit code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<Accepted>,
+}
+
+/// An entry under `[[accept]]` in `nanprobe.toml` that covers a finding.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Accepted {
+    /// Why the finding is accepted, in the user's words.
+    pub reason: String,
+    /// Since when, as YYYY-MM-DD.
+    pub date: String,
 }
 
 /// One step of the fix path.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Fix {
     /// The check.
     pub check: String,
@@ -238,7 +252,7 @@ pub struct Fix {
 }
 
 /// How it was measured.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct RunReport {
     /// Seed, device, threads, versions, budget, what was lowered.
     #[serde(flatten)]
@@ -247,7 +261,7 @@ pub struct RunReport {
     pub spent: f64,
     /// Of these, what the trainings took.
     pub trained: Cost,
-    /// What went wrong while measuring, in words.
+    /// What went wrong while measuring, or in a plug-in, in words.
     pub problems: Vec<String>,
     /// The `nanprobe.toml` that was read, as it was found: relative to the working directory where it lies below it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -255,4 +269,7 @@ pub struct RunReport {
     /// The command that was run, as a shell takes it; empty where it is not known.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub command: String,
+    /// Entries under `[[accept]]` whose fault was looked for and is not there any more, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stale_accepts: Vec<String>,
 }

@@ -51,11 +51,15 @@ impl FailOn {
     }
 }
 
-/// Whether a verdict sets the exit code: a finding of its own at or above `--fail-on`. One that another explains does not
-/// count, for its cause does.
+/// Whether a verdict is a finding that counts. One that another explains does not, for its cause does; nor does one that the user
+/// accepted.
+pub fn counts(verdict: &Verdict) -> bool {
+    verdict.status.is_finding() && verdict.explained_by.is_none() && verdict.accepted.is_none()
+}
+
+/// Whether a verdict sets the exit code: a finding that counts, at or above `--fail-on`.
 pub fn fails(verdict: &Verdict, fail_on: FailOn) -> bool {
-    let own = verdict.status.is_finding() && verdict.explained_by.is_none();
-    own && fail_on.limit().is_some_and(|limit| verdict.severity.is_some_and(|severity| severity >= limit))
+    counts(verdict) && fail_on.limit().is_some_and(|limit| verdict.severity.is_some_and(|severity| severity >= limit))
 }
 
 /// Whether next to nothing was measured.

@@ -3,6 +3,7 @@
 //! A datum walks one way: data -> train and probe -> evidence -> checks -> experiment -> rank ->
 //! report. Only `diagnose` knows the whole way.
 
+pub mod accept;
 pub mod architecture;
 pub mod archive;
 pub mod cli;
@@ -18,10 +19,14 @@ pub mod exit;
 pub mod experiment;
 #[cfg(feature = "engine")]
 pub mod graph;
+pub mod headline;
+pub mod init;
 #[cfg(feature = "engine")]
 pub mod inspect;
 #[cfg(feature = "engine")]
 pub mod model;
+pub mod panel;
+pub mod plugin;
 #[cfg(feature = "engine")]
 pub mod probe;
 pub mod pt2;
@@ -33,6 +38,7 @@ pub mod report;
 pub mod sampler;
 #[cfg(feature = "engine")]
 pub mod samples;
+pub mod schema;
 pub mod script;
 #[cfg(feature = "engine")]
 pub mod train;

@@ -32,5 +32,11 @@ fn run(command: Command) -> Result<u8> {
         Command::Explain(args) => command::explain::run(&args, &cwd),
         Command::Model(args) => command::model::run(&args),
         Command::Demo(args) => command::demo::run(&args, &cwd),
+        Command::Init(args) => command::init::run(&args),
+        Command::Config(args) => command::config::run(&args, &cwd),
+        Command::Accept(args) => command::accept::run(&args, &cwd),
+        Command::Schema(args) => command::schema::run(&args),
+        Command::Completions(args) => command::shell::completions(&args),
+        Command::Man(args) => command::shell::man(&args),
     }
 }

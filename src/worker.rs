@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use nanprobe_checks::Remedy;
 use nanprobe_checks::evidence::{Record, TrainingRun};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -61,7 +62,7 @@ pub enum Request {
 }
 
 /// What the measuring process has trained so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Cost {
     /// Training steps, of every training and sweep.
     pub steps: u64,

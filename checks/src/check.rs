@@ -133,6 +133,18 @@ impl dyn AnyCheck {
     }
 }
 
+/// Judges the evidence by a check with `limits` in place of its defaults; an unknown key is an error.
+pub(crate) fn judge<C: Check>(evidence: &Evidence, limits: Option<&serde_json::Value>) -> Result<Outcome, serde_json::Error> {
+    let limits = match limits {
+        Some(limits) => serde_json::from_value(limits.clone())?,
+        None => C::Limits::default(),
+    };
+    Ok(match C::Needs::read(evidence) {
+        Ok(needs) => Outcome::Judged(C::judge(needs, &limits)),
+        Err(missing) => Outcome::NotMeasured { missing: missing.into_iter().map(str::to_owned).collect() },
+    })
+}
+
 impl<C: Check> AnyCheck for C {
     fn name(&self) -> &'static str {
         C::NAME
@@ -159,13 +171,6 @@ impl<C: Check> AnyCheck for C {
     }
 
     fn judge(&self, evidence: &Evidence, limits: Option<&serde_json::Value>) -> Result<Outcome, serde_json::Error> {
-        let limits = match limits {
-            Some(limits) => serde_json::from_value(limits.clone())?,
-            None => C::Limits::default(),
-        };
-        Ok(match C::Needs::read(evidence) {
-            Ok(needs) => Outcome::Judged(C::judge(needs, &limits)),
-            Err(missing) => Outcome::NotMeasured { missing },
-        })
+        judge::<C>(evidence, limits)
     }
 }

@@ -11,6 +11,7 @@ pub mod evidence;
 pub mod labels;
 pub mod model;
 pub mod optimisation;
+pub mod plugin;
 pub mod progress;
 pub mod real;
 pub mod recipe;

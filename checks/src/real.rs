@@ -1,8 +1,10 @@
 //! A float that survives JSON whatever its value: a diverged loss is evidence, not a parse error.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Deref;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -81,6 +83,19 @@ impl<'de> Deserialize<'de> for Real {
         }
 
         deserializer.deserialize_any(RealVisitor)
+    }
+}
+
+impl JsonSchema for Real {
+    fn schema_name() -> Cow<'static, str> {
+        "Real".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A number; where it is not finite, which JSON's numbers cannot say, one of the strings.",
+            "anyOf": [{ "type": "number" }, { "enum": ["nan", "inf", "-inf"] }]
+        })
     }
 }
 

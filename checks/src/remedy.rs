@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::recipe::{Loss, Normalize, OptimizerRecipe};
 
 /// An edit of the job. The list is exhaustive: what is not here cannot be tried by an experiment.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "edit", rename_all = "kebab-case")]
 pub enum Remedy {
     /// Shuffle the training samples every epoch.

@@ -1,9 +1,10 @@
 //! The few statistics that checks and reports share.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A 95% interval.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Interval {
     /// Lower end.
     pub low: f64,

@@ -1,11 +1,12 @@
 //! What a check says.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::remedy::Remedy;
 
 /// How bad a fault is if it is real.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Severity {
     /// Worth knowing.
@@ -17,9 +18,10 @@ pub enum Severity {
 }
 
 /// Where in the user's files a fault stands.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Location {
     /// The module's dotted path, such as `layer2.0.conv1`; empty where it is not about a module.
+    #[serde(default)]
     pub module: String,
     /// Source file, where known.
     pub file: Option<String>,
@@ -51,7 +53,7 @@ impl Location {
 }
 
 /// A fault that a rule suspects.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Finding {
     /// How bad it is if real.
     pub severity: Severity,
@@ -70,7 +72,7 @@ pub struct Finding {
 }
 
 /// A check's answer to the evidence.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Judgement {
     /// The measurement is within its limits.
@@ -111,7 +113,7 @@ pub enum Outcome {
     /// A measurement was missing.
     NotMeasured {
         /// Names of the missing measurements.
-        missing: Vec<&'static str>,
+        missing: Vec<String>,
     },
 }
 

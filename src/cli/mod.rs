@@ -8,11 +8,13 @@ mod diff;
 mod job;
 mod output;
 mod report;
+mod setup;
 
 pub use diff::{Diff, DiffFormat};
 pub use job::JobArgs;
 pub use output::{Form, Output, OutputError, outputs};
 pub use report::{Format, ReportArgs};
+pub use setup::{Accept, Completions, Config, ConfigFormat, Init, Man, Schema};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -60,6 +62,18 @@ pub enum Command {
     Model(Model),
     /// Plant a fault in a small data set and diagnose it
     Demo(Demo),
+    /// Write a first nanprobe.toml from what lies in a folder
+    Init(Init),
+    /// Show every value in force, and whether a flag, nanprobe.toml or a default gives it
+    Config(Box<Config>),
+    /// Accept a finding, with a reason: it stays visible and no longer fails
+    Accept(Accept),
+    /// Print the JSON Schema of a report, of evidence or of what a plug-in reads and answers
+    Schema(Schema),
+    /// Print the completions for a shell
+    Completions(Completions),
+    /// Print the manual page, or write one for every subcommand
+    Man(Man),
 }
 
 const DIAGNOSE_HELP: &str = "\
@@ -115,6 +129,9 @@ pub struct Report {
     /// A report as `--format json` writes it; `-` reads standard input
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: PathBuf,
+    /// Read this nanprobe.toml [default: the nearest one upwards]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Run")]
+    pub config: Option<PathBuf>,
     /// How to report.
     #[command(flatten)]
     pub report: ReportArgs,

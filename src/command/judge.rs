@@ -10,7 +10,6 @@ use super::{give, stored_evidence};
 
 pub fn run(args: &Judge, cwd: &Path) -> Result<u8> {
     let settings = GateSettings::resolve(Some(&args.report), args.config.as_deref(), cwd)?;
-    let mut diagnosis = nanprobe::diagnose::judge_stored(&stored_evidence(&args.file)?, &settings.gate, &settings.limits);
-    diagnosis.run.config = settings.origin.map(|path| path.display().to_string());
+    let diagnosis = nanprobe::diagnose::judge_stored(&stored_evidence(&args.file)?, &settings);
     give(&diagnosis, &args.report, settings.gate.fail_on, cwd)
 }

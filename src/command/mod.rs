@@ -8,16 +8,21 @@ use nanprobe::diagnosis::{Diagnosis, SCHEMA};
 use nanprobe::exit;
 use nanprobe_checks::Evidence;
 
+pub mod accept;
 pub mod checks;
+pub mod config;
 pub mod demo;
 pub mod diagnose;
 pub mod diff;
 pub mod explain;
+pub mod init;
 pub mod judge;
 pub mod measure;
 pub mod model;
 mod output;
 pub mod report;
+pub mod schema;
+pub mod shell;
 
 use output::give;
 

@@ -3,10 +3,15 @@
 use std::path::Path;
 
 use anyhow::Result;
+use nanprobe::accept;
 use nanprobe::cli::Report;
+use nanprobe::config::GateSettings;
 
 use super::{give, stored_diagnosis};
 
 pub fn run(args: &Report, cwd: &Path) -> Result<u8> {
-    give(&stored_diagnosis(&args.file)?, &args.report, args.report.fail_on.unwrap_or_default(), cwd)
+    let mut diagnosis = stored_diagnosis(&args.file)?;
+    let settings = GateSettings::resolve(Some(&args.report), args.config.as_deref(), cwd)?;
+    accept::apply(&mut diagnosis, &settings.accepts);
+    give(&diagnosis, &args.report, settings.gate.fail_on, cwd)
 }

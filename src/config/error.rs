@@ -30,6 +30,20 @@ pub enum ConfigError {
         /// Why.
         source: std::io::Error,
     },
+    /// A file that cannot be added to.
+    #[error("cannot write {}: {source}", path.display())]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// An argument that cannot be used.
+    #[error("{problem}")]
+    Argument {
+        /// What is wrong with it and what would do.
+        problem: String,
+    },
     /// Text that is not TOML.
     #[error("{}:{line}: not valid TOML at `{near}`: {problem}", path.display())]
     Syntax {

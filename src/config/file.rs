@@ -12,16 +12,18 @@ use toml::de::{DeTable, DeValue};
 use super::error::ConfigError;
 use super::section::{Section, Source, as_json};
 use super::value::{self, suggest};
-use super::{FILE_NAME, selectors};
+use super::{FILE_NAME, entries, selector};
+use crate::accept::Accept;
 use crate::architecture;
 use crate::cli::JobArgs;
 use crate::exit::FailOn;
+use crate::plugin::Plugin;
 
 /// The table within `[train]` that says what the loop does otherwise than it should.
 const LOOP: &str = "train.loop";
 
 /// The tables and their keys.
-const TABLES: [(&str, &[&str]); 5] = [
+pub(super) const TABLES: [(&str, &[&str]); 5] = [
     ("data", &["data", "val", "classes", "labels", "samples"]),
     ("model", &["model", "weights", "outputs", "output-activation", "detach", "init", "batch-norm-momentum", "reference"]),
     (
@@ -61,28 +63,33 @@ pub(super) struct ConfigFile {
     pub select: Vec<String>,
     pub ignore: Vec<String>,
     pub limits: BTreeMap<String, serde_json::Value>,
+    pub accepts: Vec<Accept>,
+    pub plugins: Vec<Plugin>,
+    /// The line of every key in a table, by its dotted name.
+    pub lines: BTreeMap<String, usize>,
 }
 
 impl ConfigFile {
     /// The file given, else the nearest one in `cwd` or above, else an empty one.
     pub fn load(given: Option<&Path>, cwd: &Path) -> Result<Self, ConfigError> {
-        let nearest = || cwd.ancestors().map(|folder| folder.join(FILE_NAME)).find(|path| path.is_file());
-        let Some(path) = given.map(|path| cwd.join(path)).or_else(nearest) else { return Ok(Self::default()) };
+        let Some(path) = given.map(|path| cwd.join(path)).or_else(|| nearest(cwd)) else { return Ok(Self::default()) };
         let text = fs::read_to_string(&path).map_err(|source| ConfigError::Unreadable { path: path.clone(), source })?;
         // Paths below the working directory stay short in messages and reports.
         let shown = path.strip_prefix(cwd).map_or_else(|_| path.clone(), Path::to_owned);
         Self::read(&text, &shown)
     }
 
-    fn read(text: &str, path: &Path) -> Result<Self, ConfigError> {
+    pub fn read(text: &str, path: &Path) -> Result<Self, ConfigError> {
         let source = Source { path, text };
         let root = source.parse()?;
         known_tables(source, &root)?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        let mut file = Self { origin: Some(path.to_owned()), ..Self::default() };
+        let mut file = Self { origin: Some(path.to_owned()), lines: lines(source, "", &root), ..Self::default() };
         file.data(Section::of(source, &root, "data")?, folder)?;
         file.model(Section::of(source, &root, "model")?, folder)?;
         file.train(Section::of(source, &root, "train")?)?;
+        file.plugins = entries::plugins(source, &root, folder)?;
+        file.accepts = entries::accepts(source, &root, &file.plugins)?;
         file.gate(Section::of(source, &root, "gate")?)?;
         for (name, limits) in Section::of(source, &root, "checks")?.entries() {
             file.limits.insert(name.get_ref().to_string(), check_limits(source, name, limits)?);
@@ -144,10 +151,15 @@ impl ConfigFile {
             clap::ValueEnum::from_str(text, false)
                 .map_err(|_| format!("unknown severity `{text}`; {}", suggest(text, FailOn::NAMES.iter().copied())))
         })?;
-        self.select = section.names("select", selectors)?;
-        self.ignore = section.names("ignore", selectors)?;
+        self.select = section.names("select", |name| selector(name, &self.plugins))?;
+        self.ignore = section.names("ignore", |name| selector(name, &self.plugins))?;
         section.finish(home)
     }
+}
+
+/// The nearest file, in a folder or above.
+pub(super) fn nearest(cwd: &Path) -> Option<PathBuf> {
+    cwd.ancestors().map(|folder| folder.join(FILE_NAME)).find(|path| path.is_file())
 }
 
 /// What [`LOOP`] says; what is left out is as it should be.
@@ -164,13 +176,26 @@ fn training_loop(section: Section) -> Result<LoopRecipe, ConfigError> {
     Ok(recipe)
 }
 
+/// The line of every key, by its dotted name; keys of a table in an array are left out.
+fn lines(source: Source, within: &str, table: &DeTable) -> BTreeMap<String, usize> {
+    let mut lines = BTreeMap::new();
+    for (key, value) in table {
+        let name = format!("{within}{}", key.get_ref());
+        if let Some(inner) = value.get_ref().as_table() {
+            lines.extend(self::lines(source, &format!("{name}."), inner));
+        }
+        lines.insert(name, source.line(key.span().start));
+    }
+    lines
+}
+
 /// The table that has that key.
-fn home(key: &str) -> Option<&'static str> {
+pub(super) fn home(key: &str) -> Option<&'static str> {
     TABLES.iter().find(|(_, keys)| keys.contains(&key)).map(|(table, _)| *table)
 }
 
 fn known_tables(source: Source, root: &DeTable) -> Result<(), ConfigError> {
-    let known = || TABLES.iter().map(|(table, _)| *table).filter(|table| *table != LOOP).chain(["checks"]);
+    let known = || TABLES.iter().map(|(table, _)| *table).filter(|table| *table != LOOP).chain(["checks", "accept", "plugin"]);
     let mut unknown: Vec<_> = root.keys().filter(|name| !known().any(|table| table == name.get_ref())).collect();
     unknown.sort_by_key(|name| name.span().start);
     match unknown.first() {

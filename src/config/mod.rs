@@ -9,21 +9,29 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nanprobe_checks::AnyCheck;
+use nanprobe_checks::plugin::FAMILY;
 use nanprobe_checks::recipe::Recipe;
 use serde::{Deserialize, Serialize};
 
+use crate::accept::Accept;
 use crate::cli::{JobArgs, ReportArgs};
 use crate::data::DataOptions;
 pub use crate::exit::FailOn;
+use crate::plugin::Plugin;
 
+mod append;
+mod entries;
 mod error;
 mod file;
+mod in_force;
 mod recipe;
 mod section;
 pub(crate) mod value;
 
+pub use append::{NewAccept, accept};
 pub use error::ConfigError;
 use file::ConfigFile;
+pub use in_force::{InForce, Origin, in_force};
 
 /// The file's name.
 pub const FILE_NAME: &str = "nanprobe.toml";
@@ -58,6 +66,12 @@ pub struct Settings {
     pub limits: BTreeMap<String, serde_json::Value>,
     /// The `nanprobe.toml` that was read.
     pub origin: Option<PathBuf>,
+    /// Findings that no longer count. The measuring process has no use for them.
+    #[serde(skip)]
+    pub accepts: Vec<Accept>,
+    /// Programs that judge beside the checks. Nor for these.
+    #[serde(skip)]
+    pub plugins: Vec<Plugin>,
 }
 
 /// What of the recipe the user asked for; the rest may follow from the data and the model.
@@ -98,6 +112,25 @@ pub struct RunOptions {
     pub device: String,
 }
 
+impl RunOptions {
+    /// What was said of it, and the defaults.
+    fn of(job: &JobArgs) -> Self {
+        let (budget, seeds) = match (job.quick, job.thorough) {
+            (true, _) => QUICK,
+            (_, true) => THOROUGH,
+            _ => (BUDGET, SEEDS),
+        };
+        Self {
+            seed: job.seed.unwrap_or(0),
+            budget: job.budget.unwrap_or(budget),
+            seeds,
+            samples: job.samples.unwrap_or(SAMPLES),
+            held_out: HELD_OUT,
+            device: job.device.clone().unwrap_or_else(|| "auto".to_owned()),
+        }
+    }
+}
+
 /// Which checks are judged, and which findings set the exit code.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gate {
@@ -110,22 +143,27 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// Whether a check is to be judged. Ignoring outweighs selecting.
-    pub fn includes(&self, check: &dyn AnyCheck) -> bool {
-        let named = |names: &[String]| names.iter().any(|name| name == check.name() || name == check.family());
+    /// Whether a check is to be judged; one of a plug-in also goes by the plug-in's name. Ignoring outweighs selecting.
+    pub fn includes(&self, check: &str, family: &str) -> bool {
+        let plugin = check.split_once('/').map_or(check, |(plugin, _)| plugin);
+        let named = |names: &[String]| names.iter().any(|name| [check, family, plugin].contains(&name.as_str()));
         (self.select.is_empty() || named(&self.select)) && !named(&self.ignore)
     }
 
+    /// Whether a plug-in is to be asked: any of its checks may be judged.
+    pub fn asks(&self, plugin: &str) -> bool {
+        let one_of_its = |name: &String| name.split_once('/').is_some_and(|(of, _)| of == plugin);
+        let ignored = self.ignore.iter().any(|name| name == plugin || name == FAMILY);
+        !ignored && (self.includes(plugin, FAMILY) || self.select.iter().any(one_of_its))
+    }
+
     fn lay(report: Option<&ReportArgs>, file: &ConfigFile) -> Result<Self, ConfigError> {
-        let over = |flag: &'static str, given: &[String], file: &[String]| {
-            let known = selectors();
-            match given.iter().find(|name| !known.contains(&name.as_str())) {
-                Some(name) => {
-                    let hint = value::suggest(name, known.iter().copied());
-                    Err(ConfigError::Flag { flag, problem: format!("unknown check or family `{name}`; {hint}") })
-                }
-                None => Ok(if given.is_empty() { file } else { given }.to_vec()),
-            }
+        let over = |flag: &'static str, given: &[String], of_file: &[String]| match given
+            .iter()
+            .find_map(|name| selector(name, &file.plugins).err())
+        {
+            Some(problem) => Err(ConfigError::Flag { flag, problem }),
+            None => Ok(if given.is_empty() { of_file } else { given }.to_vec()),
         };
         let (select, ignore) = report.map_or((&[][..], &[][..]), |report| (&report.select, &report.ignore));
         Ok(Self {
@@ -150,31 +188,21 @@ impl Settings {
 
     fn lay(job: &JobArgs, report: Option<&ReportArgs>, file: ConfigFile) -> Result<Self, ConfigError> {
         let gate = Gate::lay(report, &file)?;
-        let ConfigFile { origin, job: base, limits, .. } = file;
+        let ConfigFile { origin, job: base, limits, accepts, plugins, .. } = file;
         let job = over(job.clone(), base);
         let missing = |what, key, example| ConfigError::Missing { what, key, example, origin: origin.clone() };
         let path = job.data.clone().ok_or_else(|| missing("data", "data", "./train"))?;
         let model = job.model.clone().ok_or_else(|| missing("model", "model", "resnet18"))?;
-        let (budget, seeds) = match (job.quick, job.thorough) {
-            (true, _) => QUICK,
-            (_, true) => THOROUGH,
-            _ => (BUDGET, SEEDS),
-        };
         Ok(Self {
             recipe: recipe::recipe(&job, &model)?,
+            run: RunOptions::of(&job),
             data: DataOptions { path, val: job.val, classes: job.classes, labels: job.labels },
             given: Given { image_size: job.image_size.is_some(), loss: job.loss.is_some(), normalize: job.normalize.is_some() },
-            run: RunOptions {
-                seed: job.seed.unwrap_or(0),
-                budget: job.budget.unwrap_or(budget),
-                seeds,
-                samples: job.samples.unwrap_or(SAMPLES),
-                held_out: HELD_OUT,
-                device: job.device.unwrap_or_else(|| "auto".to_owned()),
-            },
             gate,
             limits,
             origin,
+            accepts,
+            plugins,
         })
     }
 }
@@ -188,13 +216,19 @@ pub struct GateSettings {
     pub limits: BTreeMap<String, serde_json::Value>,
     /// The `nanprobe.toml` that was read.
     pub origin: Option<PathBuf>,
+    /// Findings that no longer count.
+    pub accepts: Vec<Accept>,
+    /// Programs that judge beside the checks.
+    pub plugins: Vec<Plugin>,
 }
 
 impl GateSettings {
     /// What flags, `nanprobe.toml` (the one given, else the nearest) and defaults come to.
     pub fn resolve(report: Option<&ReportArgs>, config: Option<&Path>, cwd: &Path) -> Result<Self, ConfigError> {
         let file = ConfigFile::load(config, cwd)?;
-        Ok(Self { gate: Gate::lay(report, &file)?, limits: file.limits, origin: file.origin })
+        let gate = Gate::lay(report, &file)?;
+        let ConfigFile { limits, origin, accepts, plugins, .. } = file;
+        Ok(Self { gate, limits, origin, accepts, plugins })
     }
 }
 
@@ -245,14 +279,25 @@ fn over(flags: JobArgs, file: JobArgs) -> JobArgs {
     }
 }
 
-/// Every name that `--select` and `--ignore` take: families, then checks.
-fn selectors() -> Vec<&'static str> {
+/// Whether `--select` and `--ignore` take that name: a family's, a check's, a plug-in's or one of its checks'.
+fn selector(name: &str, plugins: &[Plugin]) -> Result<(), String> {
+    let plugin = name.split_once('/').map_or(name, |(plugin, _)| plugin);
+    if names().contains(&name) || plugins.iter().any(|one| one.name == plugin) {
+        return Ok(());
+    }
+    let known = names().into_iter().chain(plugins.iter().map(|plugin| plugin.name.as_str()));
+    Err(format!("unknown check or family `{name}`; {}", value::suggest(name, known)))
+}
+
+/// Every name that is taken: families, then checks.
+fn names() -> Vec<&'static str> {
     let mut names: Vec<&'static str> = Vec::new();
     for check in nanprobe_checks::checks() {
         if !names.contains(&check.family()) {
             names.push(check.family());
         }
     }
+    names.push(FAMILY);
     names.extend(nanprobe_checks::checks().map(AnyCheck::name));
     names
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
+use jiff::civil::Date;
 use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -32,7 +33,7 @@ impl<'a> Source<'a> {
         })
     }
 
-    fn line(self, offset: usize) -> usize {
+    pub fn line(self, offset: usize) -> usize {
         self.text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
     }
 
@@ -52,6 +53,8 @@ pub(super) struct Section<'a> {
     source: Source<'a>,
     name: String,
     table: Option<&'a DeTable<'a>>,
+    /// Where it begins in the file.
+    start: usize,
     asked: RefCell<Vec<&'static str>>,
 }
 
@@ -64,14 +67,35 @@ impl<'a> Section<'a> {
                 || source.wrong(name.to_owned(), value.span().start, format!("expected a table ([{name}]), found {}", article(found)));
             found.as_table().ok_or_else(wrong)
         });
-        Ok(Self { source, name: name.to_owned(), table: table.transpose()?, asked: RefCell::default() })
+        let start = parent.get(name).map_or(0, |value| value.span().start);
+        Ok(Self { source, name: name.to_owned(), table: table.transpose()?, start, asked: RefCell::default() })
+    }
+
+    /// The tables of the array of that name within `parent`; none where it is not there.
+    pub fn each(source: Source<'a>, parent: &'a DeTable<'a>, name: &str) -> Result<Vec<Self>, ConfigError> {
+        let Some(value) = parent.get(name) else { return Ok(Vec::new()) };
+        let wrong = |value: &Spanned<DeValue>| {
+            let problem = expected(&format!("an array of tables ([[{name}]])"), value.get_ref());
+            source.wrong(name.to_owned(), value.span().start, problem)
+        };
+        let DeValue::Array(items) = value.get_ref() else { return Err(wrong(value)) };
+        let section = |item: &'a Spanned<DeValue<'a>>| {
+            let table = item.get_ref().as_table().ok_or_else(|| wrong(item))?;
+            Ok(Self { source, name: name.to_owned(), table: Some(table), start: item.span().start, asked: RefCell::default() })
+        };
+        items.iter().map(section).collect()
     }
 
     /// The table of that name within this one; empty where it is not there.
     pub fn within(&self, key: &'static str) -> Result<Self, ConfigError> {
         let name = format!("{}.{key}", self.name);
         let table = self.value(key, |value| value.as_table().ok_or_else(|| expected(&format!("a table ([{name}])"), value)))?;
-        Ok(Self { source: self.source, name, table, asked: RefCell::default() })
+        Ok(Self { source: self.source, name, table, start: self.start, asked: RefCell::default() })
+    }
+
+    /// Where it begins, as `FILE:LINE`.
+    pub fn place(&self) -> String {
+        format!("{}:{}", self.source.path.display(), self.source.line(self.start))
     }
 
     /// Its keys and values, in the order of the file.
@@ -91,6 +115,17 @@ impl<'a> Section<'a> {
 
     fn wrong(&self, key: &str, value: &Spanned<DeValue>, problem: String) -> ConfigError {
         self.source.wrong(format!("{}.{key}", self.name), value.span().start, problem)
+    }
+
+    /// A complaint of a value at a key within.
+    pub fn wrong_at(&self, key: &str, value: &Spanned<DeValue>, problem: String) -> ConfigError {
+        self.wrong(key, value, problem)
+    }
+
+    /// A value that must be there.
+    pub fn needed<T>(&self, value: Option<T>, key: &str, example: &str) -> Result<T, ConfigError> {
+        let missing = || self.source.wrong(format!("{}.{key}", self.name), self.start, format!("is missing; write `{key} = {example}`"));
+        value.ok_or_else(missing)
     }
 
     /// A value that `read` understands; `read` answers with what it expects.
@@ -146,6 +181,30 @@ impl<'a> Section<'a> {
         Ok(self.given_texts(key)?.unwrap_or_default())
     }
 
+    /// Strings, at least one.
+    pub fn strings(&self, key: &'static str) -> Result<Option<Vec<String>>, ConfigError> {
+        self.value(key, |value| {
+            let items = value.as_array().ok_or_else(|| expected("an array of strings", value))?;
+            let one = |item: &Spanned<DeValue>| {
+                item.get_ref().as_str().map(str::to_owned).ok_or_else(|| expected("strings only", item.get_ref()))
+            };
+            let texts = items.iter().map(one).collect::<Result<Vec<_>, _>>()?;
+            if texts.is_empty() { Err("it is empty; name a program and its arguments".to_owned()) } else { Ok(texts) }
+        })
+    }
+
+    /// A day that `check` accepts.
+    pub fn date(&self, key: &'static str, check: impl Fn(Date) -> Result<Date, String>) -> Result<Option<Date>, ConfigError> {
+        self.value(key, |value| {
+            let day = match value {
+                DeValue::Datetime(toml::value::Datetime { date: Some(day), time: None, offset: None }) => Some(day),
+                _ => None,
+            };
+            let date = day.and_then(|day| Date::new(i16::try_from(day.year).ok()?, day.month as i8, day.day as i8).ok());
+            check(date.ok_or_else(|| expected("a date such as 2026-01-31, without quotes", value))?)
+        })
+    }
+
     /// [`Self::texts`] where an empty list says something else than none.
     pub fn given_texts(&self, key: &'static str) -> Result<Option<Vec<String>>, ConfigError> {
         let one = |value: &DeValue| value.as_str().map(str::to_owned).or_else(|| as_whole(value).map(|n| n.to_string()));
@@ -156,14 +215,11 @@ impl<'a> Section<'a> {
         self.value(key, |value| read(value).ok_or_else(|| expected("an array of strings", value)))
     }
 
-    /// [`Self::texts`] that are all among the known names.
-    pub fn names(&self, key: &'static str, known: impl Fn() -> Vec<&'static str>) -> Result<Vec<String>, ConfigError> {
+    /// [`Self::texts`] that `check` all accepts.
+    pub fn names(&self, key: &'static str, check: impl Fn(&str) -> Result<(), String>) -> Result<Vec<String>, ConfigError> {
         let names = self.texts(key)?;
-        let unknown = names.iter().find(|name| !known().contains(&name.as_str()));
-        match (unknown, self.get(key)) {
-            (Some(name), Some(value)) => {
-                Err(self.wrong(key, value, format!("unknown check or family `{name}`; {}", suggest(name, known()))))
-            }
+        match (names.iter().find_map(|name| check(name).err()), self.get(key)) {
+            (Some(problem), Some(value)) => Err(self.wrong(key, value, problem)),
             _ => Ok(names),
         }
     }

@@ -84,7 +84,7 @@ fn checks_are_selected_by_name_or_family_and_unknown_names_are_rejected() {
     let gate = |select: &[&str], ignore: &[&str]| {
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         let report = ReportArgs { select: names(select), ignore: names(ignore), ..ReportArgs::default() };
-        GateSettings::resolve(Some(&report), None, empty.path()).map(|settings| settings.gate.includes(check))
+        GateSettings::resolve(Some(&report), None, empty.path()).map(|settings| settings.gate.includes(check.name(), check.family()))
     };
     assert!(gate(&[], &[]).unwrap());
     assert!(gate(&["data"], &[]).unwrap());

@@ -2,10 +2,11 @@
 
 use nanprobe_checks::Real;
 use nanprobe_checks::evidence::{BatchLabels, ClassCount, LearningRateSweep, NodeKind, Pictures};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The data of every plot. What was not measured is empty or none.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Figures {
     /// Training losses by step: the training as it is, with remedies, and controls.
     pub losses: Vec<LossCurve>,
@@ -26,7 +27,7 @@ pub struct Figures {
 }
 
 /// The loss of one training, of the first seed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LossCurve {
     /// What was trained.
     pub of: CurveOf,
@@ -38,7 +39,7 @@ pub struct LossCurve {
 }
 
 /// What a curve is of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum CurveOf {
     /// The training as it is.
@@ -54,7 +55,7 @@ pub enum CurveOf {
 }
 
 /// The weight of one layer.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LayerWeight {
     /// Its full name, such as `layer1.0.conv1.weight`.
     pub name: String,
@@ -71,7 +72,7 @@ pub struct LayerWeight {
 }
 
 /// What one layer or activation function gives.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LayerActivation {
     /// The node's name in the graph.
     pub node: String,
@@ -90,7 +91,7 @@ pub struct LayerActivation {
 }
 
 /// A control: the same training on what carries information and on what carries none.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Control {
     /// What it compares, in words.
     pub name: String,

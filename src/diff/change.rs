@@ -83,6 +83,8 @@ pub struct State {
     pub severity: Option<Severity>,
     /// The finding that explains it.
     pub explained_by: Option<String>,
+    /// Whether the user has accepted it.
+    pub accepted: bool,
     /// 95% interval of what the fix bought, in balanced accuracy.
     pub gain: Option<Interval>,
     /// What is wrong, what cleared it, or what was missing.
@@ -101,6 +103,7 @@ impl State {
             status: verdict.status,
             severity: verdict.severity.filter(|_| verdict.status.is_finding()),
             explained_by: verdict.explained_by.clone(),
+            accepted: verdict.accepted.is_some(),
             gain: verdict.effect.as_ref().map(|effect| effect.interval),
             message: verdict.message.clone(),
             measured: verdict.measured.clone(),
@@ -114,16 +117,17 @@ impl Change {
     /// Whether it sets the exit code: a finding of its own at or above `--fail-on` that is new or worse.
     pub fn fails(&self, fail_on: FailOn) -> bool {
         let counts = matches!(self.kind, Kind::New | Kind::Surfaced | Kind::Worse);
-        let own = self.after.as_ref().filter(|state| state.explained_by.is_none()).and_then(|state| state.severity);
+        let own = self.after.as_ref().filter(|state| state.explained_by.is_none() && !state.accepted).and_then(|state| state.severity);
         counts && fail_on.limit().zip(own).is_some_and(|(limit, severity)| severity >= limit)
     }
 }
 
-/// What an answer counts for. A finding that another explains counts less than any of its own.
+/// What an answer counts for. A finding that another explains counts less than any of its own, and one that the user accepted least.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Standing {
     Unknown,
     Fine,
+    Accepted,
     Explained,
     Own(Option<Severity>),
 }
@@ -133,6 +137,7 @@ fn standing(verdict: Option<&Verdict>) -> Standing {
         None => Standing::Unknown,
         Some(verdict) if verdict.status == Status::NotMeasured => Standing::Unknown,
         Some(verdict) if !verdict.status.is_finding() => Standing::Fine,
+        Some(verdict) if verdict.accepted.is_some() => Standing::Accepted,
         Some(verdict) if verdict.explained_by.is_some() => Standing::Explained,
         Some(verdict) => Standing::Own(verdict.severity),
     }
@@ -140,17 +145,17 @@ fn standing(verdict: Option<&Verdict>) -> Standing {
 
 /// The way from one answer to the other; none where it is the same.
 fn kind(before: Option<&Verdict>, after: Option<&Verdict>) -> Option<Kind> {
-    use Standing::{Explained, Fine, Own, Unknown};
+    use Standing::{Accepted, Explained, Fine, Own, Unknown};
     let status = |verdict: Option<&Verdict>| verdict.map(|verdict| verdict.status);
     // A check that is only in one of them was left out, or is of another version: that is no change of what it looks at.
     let asked_twice = before.is_some() && after.is_some();
     let other_word = (asked_twice && status(before) != status(after)).then_some(Kind::Changed);
     match (standing(before), standing(after)) {
         (Unknown | Fine, Unknown | Fine) => other_word,
-        (Unknown, Explained | Own(_)) => Some(Kind::Surfaced),
-        (Explained | Own(_), Unknown) => Some(Kind::Lost),
-        (Fine, Explained | Own(_)) => Some(Kind::New),
-        (Explained | Own(_), Fine) => Some(Kind::Gone),
+        (Unknown, Accepted | Explained | Own(_)) => Some(Kind::Surfaced),
+        (Accepted | Explained | Own(_), Unknown) => Some(Kind::Lost),
+        (Fine, Accepted | Explained | Own(_)) => Some(Kind::New),
+        (Accepted | Explained | Own(_), Fine) => Some(Kind::Gone),
         (from, to) if to > from => Some(Kind::Worse),
         (from, to) if to < from => Some(Kind::Better),
         _ => costs(before, after).or(other_word),

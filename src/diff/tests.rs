@@ -3,19 +3,23 @@ use nanprobe_checks::stats::Interval;
 use proptest::prelude::*;
 
 use super::*;
-use crate::diagnosis::{Status, Verdict};
+use crate::diagnosis::{Accepted, Status, Verdict};
 use crate::report::samples;
 
 const STATUSES: [Status; 6] =
     [Status::Confirmed, Status::Contributing, Status::Suspected, Status::Harmless, Status::Clear, Status::NotMeasured];
 
+fn acceptance() -> Accepted {
+    Accepted { reason: "we know".to_owned(), date: "2026-11-29".to_owned() }
+}
+
 /// A report of some checks, each in any state a check can be in.
 fn any_report() -> impl Strategy<Value = Diagnosis> {
-    let state = (0..STATUSES.len(), 0..3usize, any::<bool>(), proptest::option::of(-0.2..0.5f64));
+    let state = (0..STATUSES.len(), 0..3usize, any::<bool>(), any::<bool>(), proptest::option::of(-0.2..0.5f64));
     let states = proptest::collection::btree_map(0..6usize, state, 0..6);
     (states, 0..3usize).prop_map(|(states, symptom)| {
         let template = samples::two_fixes();
-        let verdict = |(name, (status, severity, explained, gain)): (usize, (usize, usize, bool, Option<f64>))| {
+        let verdict = |(name, (status, severity, explained, accepted, gain)): (usize, (usize, usize, bool, bool, Option<f64>))| {
             let status = STATUSES[status];
             let effect = gain.zip(template.verdicts[0].effect.clone());
             Verdict {
@@ -23,6 +27,7 @@ fn any_report() -> impl Strategy<Value = Diagnosis> {
                 status,
                 severity: status.is_finding().then_some([Severity::Note, Severity::Warning, Severity::Error][severity]),
                 explained_by: (explained && status.is_finding()).then(|| "another".to_owned()),
+                accepted: (accepted && status.is_finding()).then(|| acceptance()),
                 effect: effect.map(|(gain, mut effect)| {
                     effect.interval = Interval { low: gain - 0.05, high: gain + 0.05 };
                     effect
@@ -133,4 +138,18 @@ fn a_comparison_is_versioned_and_can_be_read_back() {
     let text = serde_json::to_string(&comparison).unwrap();
     assert!(text.contains(SCHEMA));
     assert_eq!(serde_json::from_str::<Comparison>(&text).unwrap(), comparison);
+}
+
+#[test]
+fn a_finding_that_is_accepted_is_better_and_fails_nothing_even_if_it_is_new() {
+    let before = samples::two_fixes();
+    let mut after = before.clone();
+    after.verdicts[0].accepted = Some(acceptance());
+    let of_first = |comparison: &Comparison| comparison.changes.iter().find(|change| change.check == before.verdicts[0].check).cloned();
+    let change = of_first(&Comparison::of(&before, &after)).unwrap();
+    assert_eq!((change.kind, change.fails(FailOn::Warning)), (Kind::Better, false));
+    let mut clear = before.clone();
+    clear.verdicts[0].status = Status::Clear;
+    let change = of_first(&Comparison::of(&clear, &after)).unwrap();
+    assert_eq!((change.kind, change.fails(FailOn::Warning)), (Kind::New, false));
 }

@@ -43,7 +43,7 @@ impl<'a> Arms<'a> {
 
     /// What the second set buys over the first: seeds are added until the interval decides, or the last is used.
     pub fn effect(&mut self, before: &[usize], after: &[usize], of: usize) -> Option<Effect> {
-        let with: Vec<String> = before.iter().map(|&i| self.suspects[i].check.to_owned()).collect();
+        let with: Vec<String> = before.iter().map(|&i| self.suspects[i].check.to_string()).collect();
         let confidence = Confidence::after_looks(self.looks.len());
         let mut latest = None;
         for seeds in self.looks.clone() {

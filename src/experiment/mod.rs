@@ -5,6 +5,7 @@
 //! help?), each alone (which suffice?), and one after the other left out (which are needed?). From these follow each
 //! finding's status and the shortest list of fixes that reaches what all of them reach.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::ops::Range;
 
@@ -30,11 +31,14 @@ pub const TOLERANCE: f64 = 0.025;
 /// However noisy the seeds are, a list of fixes that leaves more than this is not done.
 const MOST_NOISE: f64 = 0.1;
 
+/// A check's name: a built-in one's, or one that a plug-in brings.
+pub type CheckName = Cow<'static, str>;
+
 /// A finding with a remedy that can be tried.
 #[derive(Clone, Debug)]
 pub struct Suspect {
     /// The check.
-    pub check: &'static str,
+    pub check: CheckName,
     /// The edit.
     pub remedy: Remedy,
     /// Its place in the chain of causes: data first, then labels, model, optimisation, evaluation.
@@ -48,7 +52,7 @@ pub type Trainer<'a> = &'a mut dyn FnMut(&[Remedy], Range<usize>) -> Option<Vec<
 #[derive(Clone, Debug)]
 pub struct Decision {
     /// The check.
-    pub check: &'static str,
+    pub check: CheckName,
     /// Confirmed, contributing, harmless, or suspected where nothing could be tried or the seeds do not agree.
     pub status: Status,
     /// What its remedy bought.
@@ -61,7 +65,7 @@ pub struct Decision {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {
     /// The check.
-    pub check: &'static str,
+    pub check: CheckName,
     /// The edit.
     pub remedy: Remedy,
     /// Balanced accuracy after it.
@@ -98,7 +102,7 @@ impl Outcome {
         if earlier.path.is_empty() {
             return;
         }
-        let fixed: Vec<String> = earlier.path.iter().map(|step| step.check.to_owned()).collect();
+        let fixed: Vec<String> = earlier.path.iter().map(|step| step.check.to_string()).collect();
         for decision in &mut self.decisions {
             if decision.status == Status::Confirmed {
                 decision.status = Status::Contributing;
@@ -158,16 +162,16 @@ pub fn experiment(base: &[Remedy], baseline: &[TrainingRun], suspects: &[Suspect
             (None, None) => (Status::Suspected, None),
         };
         let loss = arms.runs(&[index]).into_iter().next().map(|run| run.loss).unwrap_or_default();
-        decisions.push(Decision { check: suspect.check, status, effect, loss });
+        decisions.push(Decision { check: suspect.check.clone(), status, effect, loss });
     }
     decisions.extend(suspects[tried.len()..].iter().map(|s| Decision {
-        check: s.check,
+        check: s.check.clone(),
         status: Status::Suspected,
         effect: None,
         loss: vec![],
     }));
     let path = path(before, all, &decisions, &alone, &mut arms);
-    let step = |(i, accuracy): (usize, f64)| Step { check: tried[i].check, remedy: tried[i].remedy.clone(), accuracy };
+    let step = |(i, accuracy): (usize, f64)| Step { check: tried[i].check.clone(), remedy: tried[i].remedy.clone(), accuracy };
     let mut fixed: Vec<usize> = path.iter().map(|(i, _)| *i).collect();
     fixed.sort_unstable();
     Outcome { decisions, path: path.into_iter().map(step).collect(), mended: arms.runs(&fixed) }
@@ -242,8 +246,11 @@ mod tests {
     }
 
     fn decide(checks: &[(&'static str, Remedy)], accuracy_of: impl Fn(&[Remedy]) -> f64) -> Outcome {
-        let suspects: Vec<Suspect> =
-            checks.iter().enumerate().map(|(place, (check, remedy))| Suspect { check, remedy: remedy.clone(), place }).collect();
+        let suspects: Vec<Suspect> = checks
+            .iter()
+            .enumerate()
+            .map(|(place, (check, remedy))| Suspect { check: (*check).into(), remedy: remedy.clone(), place })
+            .collect();
         experiment(&[], &runs(accuracy_of(&[]), 0..2), &suspects, 4, &mut |remedies, seeds| Some(runs(accuracy_of(remedies), seeds)))
     }
 
@@ -251,7 +258,7 @@ mod tests {
     fn the_one_that_helps_is_confirmed_and_the_other_is_harmless() {
         let outcome = decide(&[("a", Remedy::Shuffle), ("b", Remedy::Unfreeze)], |r| if r.contains(&Remedy::Shuffle) { 0.9 } else { 0.5 });
         assert_eq!(outcome.decisions.iter().map(|d| d.status).collect::<Vec<_>>(), [Status::Confirmed, Status::Harmless]);
-        assert_eq!(outcome.path, [Step { check: "a", remedy: Remedy::Shuffle, accuracy: 0.9 }]);
+        assert_eq!(outcome.path, [Step { check: "a".into(), remedy: Remedy::Shuffle, accuracy: 0.9 }]);
     }
 
     #[test]
@@ -261,7 +268,7 @@ mod tests {
         });
         let statuses: Vec<Status> = outcome.decisions.iter().map(|d| d.status).collect();
         assert_eq!(statuses, [Status::Contributing, Status::Contributing, Status::Harmless]);
-        assert_eq!(outcome.path.iter().map(|step| step.check).collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(outcome.path.iter().map(|step| step.check.as_ref()).collect::<Vec<_>>(), ["a", "b"]);
     }
 
     #[test]
@@ -270,13 +277,13 @@ mod tests {
             let one = r.contains(&Remedy::Unfreeze) || r.contains(&Remedy::BalanceClasses);
             if one && r.contains(&Remedy::Shuffle) { 0.86 } else { 0.48 }
         });
-        assert_eq!(outcome.path.iter().map(|step| step.check).collect::<Vec<_>>(), ["cause", "other"]);
+        assert_eq!(outcome.path.iter().map(|step| step.check.as_ref()).collect::<Vec<_>>(), ["cause", "other"]);
         assert_eq!(outcome.decisions[1].status, Status::Harmless);
     }
 
     #[test]
     fn without_time_everything_stays_suspected() {
-        let suspects = [Suspect { check: "a", remedy: Remedy::Shuffle, place: 0 }];
+        let suspects = [Suspect { check: "a".into(), remedy: Remedy::Shuffle, place: 0 }];
         let outcome = experiment(&[], &runs(0.5, 0..2), &suspects, 4, &mut |_, _| None);
         assert_eq!(outcome.decisions[0].status, Status::Suspected);
         assert!(outcome.path.is_empty());
@@ -285,8 +292,10 @@ mod tests {
     #[test]
     fn seeds_are_added_where_two_do_not_decide_and_only_there() {
         let mut most = [0, 0];
-        let suspects =
-            [Suspect { check: "a", remedy: Remedy::Shuffle, place: 0 }, Suspect { check: "b", remedy: Remedy::Unfreeze, place: 1 }];
+        let suspects = [
+            Suspect { check: "a".into(), remedy: Remedy::Shuffle, place: 0 },
+            Suspect { check: "b".into(), remedy: Remedy::Unfreeze, place: 1 },
+        ];
         experiment(&[], &runs(0.5, 0..2), &suspects, 4, &mut |remedies, seeds| {
             let (slot, accuracy) = match remedies {
                 [Remedy::Shuffle] => (0, 0.55),
@@ -301,8 +310,10 @@ mod tests {
 
     #[test]
     fn a_remedy_that_fails_is_a_result_and_the_others_are_still_tried() {
-        let suspects =
-            [Suspect { check: "a", remedy: Remedy::Shuffle, place: 0 }, Suspect { check: "b", remedy: Remedy::Unfreeze, place: 1 }];
+        let suspects = [
+            Suspect { check: "a".into(), remedy: Remedy::Shuffle, place: 0 },
+            Suspect { check: "b".into(), remedy: Remedy::Unfreeze, place: 1 },
+        ];
         let outcome = experiment(&[], &runs(0.5, 0..2), &suspects, 4, &mut |remedies, seeds| {
             Some(if remedies.contains(&Remedy::Shuffle) { vec![] } else { runs(0.9, seeds) })
         });

@@ -33,7 +33,7 @@ fn losses(evidence: &Evidence, outcome: &Outcome) -> Vec<LossCurve> {
         curves.push(curve(CurveOf::Baseline, None, &run.loss));
     }
     for decision in outcome.decisions.iter().filter(|decision| !decision.loss.is_empty()) {
-        curves.push(curve(CurveOf::Remedy, Some(decision.check), &decision.loss));
+        curves.push(curve(CurveOf::Remedy, Some(&decision.check), &decision.loss));
     }
     if let Some(run) = outcome.mended.first().filter(|_| outcome.path.len() > 1) {
         curves.push(curve(CurveOf::Fixed, None, &run.loss));

@@ -2,25 +2,25 @@
 
 use std::cmp::Reverse;
 
-use nanprobe_checks::evidence::{
-    ClassCounts, Job, Measurement, Memorise, ModuleSource, ON_REQUEST, PermutedLabels, Training, TrainingLoop,
-};
+use nanprobe_checks::evidence::{ClassCounts, Job, Measurement, ModuleSource, ON_REQUEST, Training, TrainingLoop};
 use nanprobe_checks::progress::{LEARNS, way};
 use nanprobe_checks::recipe::matches;
-use nanprobe_checks::{AnyCheck, Evidence, Judgement, Location, Outcome, Real, Severity};
+use nanprobe_checks::{Evidence, Judgement, Location, Outcome, Real, Severity};
 
-use crate::diagnosis::{Criterion, Diagnosis, Effect, Fix, JobReport, Longer, RunReport, SCHEMA, Status, Symptom, Verdict};
-use crate::experiment;
+use crate::diagnosis::{Criterion, Diagnosis, Effect, Fix, JobReport, RunReport, SCHEMA, Status, Symptom, Verdict};
+use crate::experiment::{self, CheckName};
+use crate::headline::{self, beyond};
+use crate::panel::guesses;
 
 mod figures;
 
-/// The family of the checks of a user's own loop.
-const LOOP: &str = "loop";
-
-/// A check and its answer to the evidence.
+/// A check's answer to the evidence.
+#[derive(Clone, Debug)]
 pub struct Judged {
-    /// The check.
-    pub check: &'static dyn AnyCheck,
+    /// The check's name.
+    pub check: CheckName,
+    /// The check's family.
+    pub family: &'static str,
     /// Its answer.
     pub outcome: Outcome,
 }
@@ -29,7 +29,7 @@ pub struct Judged {
 /// the chosen fixes applied.
 pub fn rank(evidence: &Evidence, judged: &[Judged], outcome: &experiment::Outcome, mended: Option<&[Judged]>, run: RunReport) -> Diagnosis {
     let symptom = symptom(evidence);
-    let fixed: Vec<&str> = outcome.path.iter().map(|step| step.check).collect();
+    let fixed: Vec<&str> = outcome.path.iter().map(|step| step.check.as_ref()).collect();
     let mut verdicts: Vec<(Verdict, f64)> =
         judged.iter().map(|j| (verdict(j, evidence, outcome), j.finding().map_or(0.0, |finding| finding.strength))).collect();
 
@@ -37,8 +37,7 @@ pub fn rank(evidence: &Evidence, judged: &[Judged], outcome: &experiment::Outcom
     if let (Some(mended), Some(first)) = (mended, fixed.first()) {
         for (verdict, _) in &mut verdicts {
             let own = fixed.contains(&verdict.check.as_str());
-            let gone =
-                mended.iter().any(|j| j.check.name() == verdict.check && matches!(j.outcome, Outcome::Judged(Judgement::Clear { .. })));
+            let gone = mended.iter().any(|j| j.check == verdict.check && matches!(j.outcome, Outcome::Judged(Judgement::Clear { .. })));
             // What only makes it learn sooner stands beside what makes it learn.
             let alternative = verdict.status == Status::Confirmed && !verdict.decided_by(Criterion::Speed);
             if !own && ((verdict.status.is_finding() && (gone || alternative)) || (verdict.status == Status::Harmless && gone)) {
@@ -50,8 +49,7 @@ pub fn rank(evidence: &Evidence, judged: &[Judged], outcome: &experiment::Outcom
     let by_heart = verdicts.iter().any(|(verdict, _)| verdict.decided_by(Criterion::ByHeart));
     let mends = !by_heart && outcome.path.last().is_some_and(|step| learns(step.accuracy, evidence));
     // A guess that nobody needs once the training learns was never a finding.
-    let guess = |name: &str| nanprobe_checks::find(name).is_some_and(AnyCheck::guesses);
-    for (verdict, _) in verdicts.iter_mut().filter(|(verdict, _)| mends && verdict.status == Status::Suspected && guess(&verdict.check)) {
+    for (verdict, _) in verdicts.iter_mut().filter(|(verdict, _)| mends && verdict.status == Status::Suspected && guesses(&verdict.check)) {
         *verdict =
             Verdict { status: Status::Clear, severity: None, edit: None, explained_by: None, remedy: String::new(), ..verdict.clone() };
     }
@@ -82,7 +80,7 @@ pub fn rank(evidence: &Evidence, judged: &[Judged], outcome: &experiment::Outcom
         .iter()
         .map(|step| {
             let remedy = verdicts.iter().find(|v| v.check == step.check).map(|v| v.remedy.clone()).unwrap_or_default();
-            Fix { check: step.check.to_owned(), remedy, accuracy: Real(step.accuracy) }
+            Fix { check: step.check.to_string(), remedy, accuracy: Real(step.accuracy) }
         })
         .collect();
     let job = evidence.get::<Job>().map(JobReport::of);
@@ -96,15 +94,14 @@ pub fn rank(evidence: &Evidence, judged: &[Judged], outcome: &experiment::Outcom
         run,
         figures: figures::figures(evidence, outcome),
     };
-    Diagnosis { headline: headline(evidence, &diagnosis), ..diagnosis }
+    Diagnosis { headline: headline::of(evidence, &diagnosis), ..diagnosis }
 }
 
 fn verdict(judged: &Judged, evidence: &Evidence, outcome: &experiment::Outcome) -> Verdict {
-    let check = judged.check;
     let mut verdict = Verdict {
         rank: None,
-        check: check.name().to_owned(),
-        family: check.family().to_owned(),
+        check: judged.check.to_string(),
+        family: judged.family.to_owned(),
         status: Status::Clear,
         severity: None,
         effect: None,
@@ -115,15 +112,16 @@ fn verdict(judged: &Judged, evidence: &Evidence, outcome: &experiment::Outcome) 
         location: None,
         source: None,
         explained_by: None,
+        accepted: None,
     };
     match &judged.outcome {
         Outcome::Judged(Judgement::Clear { measured }) => verdict.measured.clone_from(measured),
         Outcome::NotMeasured { missing } => {
             verdict.status = Status::NotMeasured;
-            let why = |name: &&str| match evidence.failures.get(*name) {
+            let why = |name: &String| match evidence.failures.get(name) {
                 Some(why) if why.starts_with(ON_REQUEST) => format!("{name} is measured {why}"),
                 Some(why) => format!("{name} could not be measured: {why}"),
-                None if *name == TrainingLoop::NAME => {
+                None if name == TrainingLoop::NAME => {
                     format!("{name} is measured {ON_REQUEST}by the Python package, from your own script")
                 }
                 None => format!("{name} was not measured"),
@@ -131,7 +129,7 @@ fn verdict(judged: &Judged, evidence: &Evidence, outcome: &experiment::Outcome) 
             verdict.message = missing.iter().map(why).collect::<Vec<_>>().join("; ");
         }
         Outcome::Judged(Judgement::Suspect(finding)) => {
-            let decision = outcome.decisions.iter().find(|decision| decision.check == check.name());
+            let decision = outcome.decisions.iter().find(|decision| decision.check == judged.check);
             verdict.status = decision.map_or(Status::Suspected, |decision| decision.status);
             verdict.effect = decision.and_then(|decision| decision.effect.clone());
             verdict.severity = Some(decided_severity(finding.severity, verdict.effect.as_ref(), verdict.status, evidence));
@@ -214,101 +212,4 @@ fn symptom(evidence: &Evidence) -> Option<Symptom> {
 fn learns(balanced_accuracy: f64, evidence: &Evidence) -> bool {
     let classes = evidence.get::<ClassCounts>().map_or(2, |counts| counts.classes.len()).max(2);
     way(balanced_accuracy, classes) >= LEARNS
-}
-
-fn percent(share: f64) -> String {
-    format!("{:.0}%", 100.0 * share)
-}
-
-fn headline(evidence: &Evidence, diagnosis: &Diagnosis) -> String {
-    let Diagnosis { symptom, verdicts, fixes, run, .. } = diagnosis;
-    let (symptom, top) = (symptom.as_ref(), verdicts.iter().find(|verdict| verdict.rank == Some(1)));
-    match (symptom, top, &fixes[..]) {
-        (Some(_), Some(top), [.., last]) if fixes[0].check == top.check => {
-            let what = if fixes.len() == 1 { "Fix 1 thing".to_owned() } else { format!("Fix {} things", fixes.len()) };
-            let exam = if diagnosis.by_heart() { "of a few samples learned by heart" } else { "in this probe" };
-            let before = diagnosis.start().map_or_else(String::new, |before| percent(before.0));
-            format!("{what}: {before} -> {} {exam}. First: {} ({})", percent(last.accuracy.0), top.remedy, top.check)
-        }
-        // A symptom beside a training that learns is in the table; it is no headline.
-        (_, Some(top), _)
-            if top.severity == Some(Severity::Error)
-                || (top.severity == Some(Severity::Warning) && !symptom.is_some_and(|s| learns(s.balanced_accuracy.0, evidence))) =>
-        {
-            let sure = if top.status == Status::Suspected { "Most likely: " } else { "" };
-            format!("{sure}{} ({}): {}", top.message, top.measured, top.remedy)
-        }
-        (None, _, _) => match run.problems.first() {
-            Some(problem) => format!("Not enough could be measured: {problem}"),
-            None => "Not enough was measured to say what the training does".to_owned(),
-        },
-        (Some(symptom), Some(top), _) if top.decided_by(Criterion::Speed) && top.severity == Some(Severity::Warning) => format!(
-            "The model learns, {} held-out accuracy, and takes more steps for it than it needs: {} ({})",
-            percent(symptom.accuracy.0),
-            top.remedy,
-            top.check
-        ),
-        (Some(symptom), Some(top), _) if !learns(symptom.balanced_accuracy.0, evidence) && only_slower(top).is_some() => {
-            let longer = only_slower(top).map_or(0.0, |longer| longer.accuracy.0);
-            let times = only_slower(top).map_or(1, |longer| u64::from(longer.times));
-            format!(
-                "It needs more steps than this probe has: {} after {} of them, {} after {}, as much as if you {}",
-                percent(symptom.balanced_accuracy.0),
-                symptom.steps,
-                percent(longer),
-                times * symptom.steps,
-                top.remedy
-            )
-        }
-        (Some(symptom), Some(top), _) if beyond(top) && top.severity == Some(Severity::Warning) => format!(
-            "The model learns, {} held-out accuracy after {} steps, but {}: {} ({})",
-            percent(symptom.accuracy.0),
-            symptom.steps,
-            top.message,
-            top.remedy,
-            top.check
-        ),
-        (Some(symptom), _, _) if learns(symptom.balanced_accuracy.0, evidence) => format!(
-            "Nothing is wrong: the model learns, {} held-out accuracy (95% {}..{}, guessing {}) after {} steps",
-            percent(symptom.accuracy.0),
-            percent(symptom.interval.low),
-            percent(symptom.interval.high).trim_end_matches('%'),
-            percent(symptom.chance.0),
-            symptom.steps
-        ),
-        (Some(symptom), _, _) => unexplained(evidence, symptom),
-    }
-}
-
-/// Whether it is a fault of the user's loop that the engine does not train with: nothing that it tried mends it.
-fn beyond(verdict: &Verdict) -> bool {
-    verdict.family == LOOP && verdict.edit.is_none()
-}
-
-/// The longer training in which the job catches up with what a remedy buys.
-fn only_slower(verdict: &Verdict) -> Option<Longer> {
-    verdict.effect.as_ref()?.longer
-}
-
-/// No known fault, and it does not learn: what rules the rest out, and what is left.
-fn unexplained(evidence: &Evidence, symptom: &Symptom) -> String {
-    let mut ruled_out = Vec::new();
-    if let Some(memorise) = evidence.get::<Memorise>() {
-        let left = memorise.remaining();
-        ruled_out.push(if left < 0.1 {
-            format!("it learns {} samples by heart, so model, loss and optimizer work", memorise.samples)
-        } else {
-            format!("it does not even learn {} samples by heart in {} steps", memorise.samples, memorise.steps)
-        });
-    }
-    if let Some(labels) = evidence.get::<PermutedLabels>().filter(|labels| !labels.contests.is_empty()) {
-        let given = labels.contests.iter().map(|c| c.given.balanced_accuracy()).sum::<f64>() / labels.contests.len() as f64;
-        ruled_out.push(format!("a small reference network reaches {} on your labels", percent(given)));
-    }
-    format!(
-        "No known fault, yet it stays at {} after {} steps: {}. What is left: more steps, more data, pretrained weights",
-        percent(symptom.accuracy.0),
-        symptom.steps,
-        ruled_out.join("; ")
-    )
 }

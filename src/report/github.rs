@@ -14,7 +14,7 @@ pub fn github(diagnosis: &Diagnosis, repository: &Repository) -> String {
     let mut text = String::new();
     let level = if exit::is_too_little(diagnosis) { "error" } else { "notice" };
     command(&mut text, level, &[("title", "nanprobe")], &diagnosis.headline);
-    let own = ranked::ranked(diagnosis).into_iter().map(|(_, v)| v).filter(|v| v.status.is_finding() && v.explained_by.is_none());
+    let own = ranked::ranked(diagnosis).into_iter().map(|(_, v)| v).filter(|verdict| exit::counts(verdict));
     for verdict in own {
         let level = match verdict.severity {
             Some(Severity::Error) => "error",

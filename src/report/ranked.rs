@@ -75,6 +75,7 @@ pub(super) fn to_do(diagnosis: &Diagnosis, verdict: &Verdict) -> String {
     match &verdict.explained_by {
         Some(cause) if verdict.status.is_finding() => format!("nothing of its own: fix {}", short(diagnosis, cause)),
         _ if verdict.status == Status::Harmless => "nothing: changing it does not help".to_owned(),
+        _ if verdict.accepted.is_some() => verdict.accepted.iter().map(|a| format!("nothing, accepted {}: {}", a.date, a.reason)).collect(),
         _ => verdict.remedy.clone(),
     }
 }
@@ -108,7 +109,10 @@ pub(super) fn severity(severity: Severity) -> &'static str {
 /// The status, and the severity of a finding.
 pub(super) fn status(verdict: &Verdict, between: &str) -> String {
     match verdict.severity.filter(|_| verdict.status.is_finding()) {
-        Some(found) => format!("{}{between}{}", verdict.status.name(), severity(found)),
+        Some(found) => {
+            let accepted = if verdict.accepted.is_some() { format!("{between}(accepted)") } else { String::new() };
+            format!("{}{between}{}{accepted}", verdict.status.name(), severity(found))
+        }
         None => verdict.status.name().to_owned(),
     }
 }
@@ -119,7 +123,8 @@ pub(super) fn transition(change: &Change) -> String {
         let Some(state) = state else { return "not asked".to_owned() };
         let severity = state.severity.map(|found| format!(" {}", severity(found))).unwrap_or_default();
         let cause = state.explained_by.as_ref().map(|cause| format!(", explained by {cause}")).unwrap_or_default();
-        format!("{}{severity}{cause}", state.status.name())
+        let accepted = if state.accepted { ", accepted" } else { "" };
+        format!("{}{severity}{cause}{accepted}", state.status.name())
     };
     format!("{} -> {}", word(change.before.as_ref()), word(change.after.as_ref()))
 }

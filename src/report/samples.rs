@@ -23,6 +23,7 @@ fn verdict(check: &str, family: &str, status: Status) -> Verdict {
         location: None,
         source: None,
         explained_by: None,
+        accepted: None,
     }
 }
 
@@ -102,6 +103,7 @@ fn run(spent: f64, lowered: &[&str], problems: &[&str]) -> RunReport {
         problems: strings(problems),
         config: None,
         command: "nanprobe diagnose --data ./train --model resnet18 --no-shuffle --lr 1e-6".to_owned(),
+        stale_accepts: vec![],
     }
 }
 

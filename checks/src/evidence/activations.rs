@@ -1,11 +1,12 @@
 //! The outputs of inner nodes.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::real::Real;
 
 /// Statistics of every layer's and every activation function's output over the probe samples.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Activations {
     /// Samples measured.
     pub samples: u64,
@@ -16,7 +17,7 @@ pub struct Activations {
 }
 
 /// What a node computes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum NodeKind {
     /// A linear or convolution layer.
@@ -34,7 +35,7 @@ pub enum NodeKind {
 }
 
 /// Statistics of one node's output.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NodeActivation {
     /// The node's name in the graph.
     pub node: String,

@@ -1,11 +1,12 @@
 //! The labels of the first training batches.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::real::Real;
 
 /// Label histograms of batches in the order in which the recipe's loader gives them.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BatchLabels {
     /// Samples per batch.
     pub batch_size: u64,

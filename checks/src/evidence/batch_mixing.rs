@@ -1,11 +1,12 @@
 //! Whether what a model answers for one sample depends on the others.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::verdict::Location;
 
 /// The untrained model in evaluation mode, on the same sample among others and among others again.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BatchMixing {
     /// Samples in the batch.
     pub samples: u64,
@@ -16,7 +17,7 @@ pub struct BatchMixing {
 }
 
 /// A node whose output for one sample depends on others.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MixingNode {
     /// The operator.
     pub operator: String,

@@ -1,11 +1,12 @@
 //! Real inputs against constant ones.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::real::Real;
 
 /// The user's training on real inputs and on constant ones (each the mean input), same seed and steps.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BlankInputs {
     /// Steps of each training.
     pub steps: u64,

@@ -1,12 +1,13 @@
 //! What is lost between a model as it trains and as it is evaluated.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Score;
 use crate::real::Real;
 
 /// The trained model scored once more, with batch-norm statistics taken anew from training samples.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Calibration {
     /// Batch norms that keep statistics.
     pub batch_norms: u64,

@@ -1,16 +1,17 @@
 //! How many samples each class has.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Counts per class.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ClassCounts {
     /// One entry a class; the position is the label.
     pub classes: Vec<ClassCount>,
 }
 
 /// Counts of one class.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ClassCount {
     /// The class's name.
     pub name: String,

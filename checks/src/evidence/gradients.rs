@@ -1,5 +1,6 @@
 //! The gradient of each parameter before training.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::evidence::ParameterKind;
@@ -8,7 +9,7 @@ use crate::verdict::Location;
 
 /// Gradients of the user's loss over the first batches in training mode, before any step, all
 /// parameters differentiated whether or not the recipe trains them; and the first updates.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Gradients {
     /// Samples the gradients are averaged over.
     pub samples: u64,
@@ -25,7 +26,7 @@ pub struct Gradients {
 }
 
 /// The gradient of one parameter tensor.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ParameterGradient {
     /// Full name, such as `layer1.0.conv1.weight`.
     pub name: String,

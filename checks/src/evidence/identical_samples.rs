@@ -1,9 +1,10 @@
 //! Samples that are the same picture.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Training samples of the probe subset whose pixels are identical, as decoded and resized.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct IdenticalSamples {
     /// Samples compared.
     pub samples: u64,

@@ -1,12 +1,13 @@
 //! The loss before training.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::real::Real;
 use crate::recipe::Loss;
 
 /// The mean loss over several batches in training mode, before any step.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct InitialLoss {
     /// The criterion.
     pub criterion: Loss,

@@ -1,11 +1,12 @@
 //! The pixels as the network receives them.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::real::Real;
 
 /// Statistics of the inputs after normalisation, over the probe subset's training samples.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct InputStatistics {
     /// Samples measured.
     pub samples: u64,
@@ -24,7 +25,7 @@ pub struct InputStatistics {
 }
 
 /// Statistics of one channel.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ChannelStatistics {
     /// Mean.
     pub mean: Real,

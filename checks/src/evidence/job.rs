@@ -1,11 +1,12 @@
 //! What is trained on what.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::recipe::Recipe;
 
 /// The job under diagnosis and the conditions of measuring.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Job {
     /// The user's recipe, with the image size the probes used.
     pub recipe: Recipe,
@@ -18,7 +19,7 @@ pub struct Job {
 }
 
 /// Where the samples come from.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SourceSummary {
     /// The path as given.
     pub path: String,
@@ -39,7 +40,7 @@ pub struct SourceSummary {
 }
 
 /// The model as built.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ModelSummary {
     /// Its name.
     pub name: String,
@@ -59,7 +60,7 @@ pub struct ModelSummary {
 }
 
 /// A module in the user's source.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ModuleSource {
     /// Its dotted path, such as `layer2.0.conv1`; empty for the model itself.
     pub module: String,
@@ -72,7 +73,7 @@ pub struct ModuleSource {
 }
 
 /// The conditions of measuring.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Run {
     /// The seed all randomness follows from.
     pub seed: u64,

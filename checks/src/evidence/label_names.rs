@@ -1,9 +1,10 @@
 //! The labels against class names that occur in file names.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Files whose own name contains, as a whole word, the name of exactly one class.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LabelNames {
     /// Whether the labels come from elsewhere than the file names (else agreement is no evidence).
     pub independent: bool,
@@ -18,7 +19,7 @@ pub struct LabelNames {
 }
 
 /// A file that names one class and is labelled another.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NameDisagreement {
     /// The file.
     pub path: String,

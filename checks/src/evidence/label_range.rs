@@ -1,9 +1,10 @@
 //! The labels against the model's outputs.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Which labels the model has no output for.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LabelRange {
     /// Width of the model's output.
     pub outputs: u64,

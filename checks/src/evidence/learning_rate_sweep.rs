@@ -1,12 +1,13 @@
 //! The loss while the learning rate grows.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::real::Real;
 
 /// Learning-rate range test (Smith 2017) with the user's model, data and optimizer. Groups keep
 /// their proportion: the rate is that of parameters which no group names.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LearningRateSweep {
     /// One curve a seed.
     pub curves: Vec<SweepCurve>,
@@ -17,7 +18,7 @@ pub struct LearningRateSweep {
 }
 
 /// One seed's curve.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SweepCurve {
     /// Seed.
     pub seed: u64,
@@ -30,7 +31,7 @@ pub struct SweepCurve {
 }
 
 /// A learning rate with a range over seeds.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Suggestion {
     /// Geometric mean over the seeds of the point a half of the way down the longest fall (fastai's valley), or a tenth of the rate with the least loss where that is less.
     pub valley: Real,

@@ -1,12 +1,13 @@
 //! The model's output.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::real::Real;
 use crate::verdict::Location;
 
 /// The values that reach the loss, over held-out samples, and what computes them.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Logits {
     /// Samples measured.
     pub samples: u64,
@@ -38,7 +39,7 @@ impl Logits {
 }
 
 /// An activation behind the last layer with weights.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TrailingActivation {
     /// What it computes: `softmax`, `log-softmax`, `sigmoid`, `relu`, `tanh`.
     pub function: String,
@@ -47,7 +48,7 @@ pub struct TrailingActivation {
 }
 
 /// Statistics of the output values.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OutputValues {
     /// Smallest value.
     pub min: Real,

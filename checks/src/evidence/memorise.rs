@@ -1,11 +1,12 @@
 //! Whether a few samples can be learned by heart.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::real::Real;
 
 /// Training on the same few samples again and again with the user's model, loss and optimizer.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Memorise {
     /// Number of samples, as many of each class as possible.
     pub samples: u64,

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -32,6 +33,7 @@ mod parameters;
 mod permuted_labels;
 mod pictures;
 mod reference;
+mod schema;
 mod training;
 mod training_loop;
 mod unreadable_files;
@@ -57,6 +59,7 @@ pub use parameters::{ParameterKind, ParameterStatistics, Parameters};
 pub use permuted_labels::{LabelContest, PermutedLabels};
 pub use pictures::{Picture, Pictures};
 pub use reference::{Reference, ReferenceActivation, ReferenceTensor};
+pub use schema::schema;
 pub use training::{Score, Training, TrainingRun};
 pub use training_loop::{
     ExportError, LoopBatchNorm, LoopClip, LoopCriterion, LoopEvaluation, LoopGradients, LoopLoader, LoopMetric, LoopModes, LoopOptimizer,
@@ -72,7 +75,7 @@ pub const SCHEMA: &str = "nanprobe.evidence/1";
 pub const ON_REQUEST: &str = "only on request: ";
 
 /// A fact of one kind about a job.
-pub trait Measurement: Serialize + DeserializeOwned + 'static {
+pub trait Measurement: Serialize + DeserializeOwned + JsonSchema + 'static {
     /// Its name in records and in `not-measured` answers.
     const NAME: &'static str;
     /// What it measures, in half a sentence.
@@ -173,6 +176,19 @@ macro_rules! measurements {
         impl Evidence {
             /// Name and title of every measurement.
             pub const MEASUREMENTS: &'static [(&'static str, &'static str)] = &[$(($name, $title)),+];
+
+            /// What was measured and what could not be, as the records of an evidence stream.
+            pub fn records(&self) -> Result<Vec<Record>, serde_json::Error> {
+                let mut records = Vec::new();
+                $(records.extend(self.$slot.as_ref().map(Record::of).transpose()?);)+
+                records.extend(self.failures.iter().map(|(name, why)| Record::failed(name, why.clone())));
+                Ok(records)
+            }
+
+            /// The schema of each measurement's value, by name and title.
+            fn value_schemas(generator: &mut SchemaGenerator) -> Vec<(&'static str, &'static str, Schema)> {
+                vec![$(($name, $title, generator.subschema_for::<$type>())),+]
+            }
 
             /// Takes a record in; one of an unknown measurement is kept out without an error, so that
             /// evidence of a newer minor version can still be judged.

@@ -1,11 +1,12 @@
 //! Where the first NaN or infinity arises.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::verdict::Location;
 
 /// The first value that is not finite in training by the user's recipe.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NonFinite {
     /// Steps that were watched.
     pub steps: u64,
@@ -14,7 +15,7 @@ pub struct NonFinite {
 }
 
 /// Where in a step something became not finite first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
     /// In the inputs themselves.
@@ -30,7 +31,7 @@ pub enum Phase {
 }
 
 /// The first node whose output or gradient is not finite.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FirstNonFinite {
     /// The step, from 0; 0 is before any update.
     pub step: u64,

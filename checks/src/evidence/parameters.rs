@@ -1,11 +1,12 @@
 //! First values of the parameters.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::real::Real;
 
 /// Statistics of every parameter tensor before training, in the order of the forward pass.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Parameters {
     /// Whether a weights file was loaded.
     pub from_weights: bool,
@@ -14,7 +15,7 @@ pub struct Parameters {
 }
 
 /// What a parameter is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ParameterKind {
     /// Weight of a linear or convolution layer.
@@ -30,7 +31,7 @@ pub enum ParameterKind {
 }
 
 /// Statistics of one tensor.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ParameterStatistics {
     /// Full name, such as `layer1.0.conv1.weight`.
     pub name: String,

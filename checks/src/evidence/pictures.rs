@@ -1,11 +1,12 @@
 //! The first batches, and samples that were found suspicious, to be looked at.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::real::Real;
 
 /// Pictures as the network receives them. No check reads them: they are for the eyes.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Pictures {
     /// Shape of one input, [C, H, W].
     pub shape: Vec<u64>,
@@ -22,7 +23,7 @@ pub struct Pictures {
 }
 
 /// One sample.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Picture {
     /// A PNG in base64, at most 48 pixels a side.
     pub png: String,

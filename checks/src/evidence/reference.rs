@@ -1,11 +1,12 @@
 //! The first values and what they compute, against those of a file.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::real::Real;
 
 /// The model's first values against the values in a reference file, such as pretrained weights, tensor by tensor and layer by layer.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Reference {
     /// The file.
     pub path: String,
@@ -16,7 +17,7 @@ pub struct Reference {
 }
 
 /// One weight in the model and in the file.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ReferenceTensor {
     /// Full name, such as `layer1.0.conv1.weight`.
     pub name: String,
@@ -31,7 +32,7 @@ pub struct ReferenceTensor {
 }
 
 /// What a node gives with the model's values and with the file's.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ReferenceActivation {
     /// The node.
     pub node: String,

@@ -1,12 +1,13 @@
 //! Short trainings by the user's recipe.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::real::Real;
 use crate::stats::{Interval, wilson};
 
 /// The same short training over several seeds, on the same samples.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Training {
     /// Steps each run was allowed.
     pub steps: u64,
@@ -17,7 +18,7 @@ pub struct Training {
 }
 
 /// One short training.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TrainingRun {
     /// Seed of initialisation, order and dropout.
     pub seed: u64,
@@ -36,7 +37,7 @@ pub struct TrainingRun {
 }
 
 /// How well a model does on some samples.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Score {
     /// Number of samples.
     pub samples: u64,

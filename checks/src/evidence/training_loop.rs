@@ -1,5 +1,6 @@
 //! The user's own training loop, as it was seen running.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::real::Real;
@@ -9,7 +10,7 @@ use crate::verdict::Location;
 /// What the user's own training loop does, recorded by the Python package while it ran; the engine never measures it.
 ///
 /// Counts are of calls while the loop was watched. A location is a line of the user's own code.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TrainingLoop {
     /// Whether the loop was seen running. If not, only its objects were given: counts are 0 and mean nothing.
     pub watched: bool,
@@ -71,7 +72,7 @@ pub struct TrainingLoop {
 }
 
 /// Parameters that the loss depends on and that neither a module nor an optimizer holds.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LoopUnregistered {
     /// Tensors.
     pub tensors: u64,
@@ -80,7 +81,7 @@ pub struct LoopUnregistered {
 }
 
 /// An evaluation of another module than the one that is trained.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LoopOtherEvaluated {
     /// Share of its answers that are right, 0..1.
     pub accuracy: Real,
@@ -89,7 +90,7 @@ pub struct LoopOtherEvaluated {
 }
 
 /// Forward passes by the mode the model was in.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LoopModes {
     /// Forward passes with gradients enabled on training batches.
     pub training_forwards: u64,
@@ -106,7 +107,7 @@ pub struct LoopModes {
 }
 
 /// What the optimizer holds, against the model's parameters.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LoopOptimizer {
     /// Full class name, such as `torch.optim.adam.Adam`.
     pub class: String,
@@ -129,7 +130,7 @@ pub struct LoopOptimizer {
 }
 
 /// The gradients after the backward passes, before anything clips them.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LoopGradients {
     /// Names of parameters in the optimizer that require gradients and have none after the backward passes.
     pub without: Vec<String>,
@@ -151,7 +152,7 @@ pub struct LoopGradients {
 }
 
 /// Clipping of the gradients by their norm.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LoopClip {
     /// The norm they are clipped to.
     pub max_norm: Real,
@@ -162,7 +163,7 @@ pub struct LoopClip {
 }
 
 /// The schedule of the learning rate.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LoopSchedule {
     /// Full class name, such as `torch.optim.lr_scheduler.StepLR`.
     pub class: String,
@@ -177,7 +178,7 @@ pub struct LoopSchedule {
 }
 
 /// The criterion and what it was given.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LoopCriterion {
     /// Full name of the class or function, such as `torch.nn.modules.loss.MSELoss`.
     pub class: String,
@@ -199,7 +200,7 @@ pub struct LoopCriterion {
 }
 
 /// The user's accuracy, against one computed from the same outputs and targets.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LoopMetric {
     /// What the user's function answers, in its own unit.
     pub reported: Real,
@@ -212,7 +213,7 @@ pub struct LoopMetric {
 }
 
 /// The held-out samples against the training samples, as the network receives both.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LoopValidation {
     /// Held-out samples looked at.
     pub samples: u64,
@@ -227,7 +228,7 @@ pub struct LoopValidation {
 }
 
 /// The values of some inputs.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Moments {
     /// Shape of one sample.
     pub shape: Vec<u64>,
@@ -244,7 +245,7 @@ pub struct Moments {
 }
 
 /// The training loader.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LoopLoader {
     /// Full class name, such as `torch.utils.data.dataloader.DataLoader`.
     pub class: String,
@@ -265,7 +266,7 @@ pub struct LoopLoader {
 }
 
 /// How the model does that the user's loop left behind, in evaluation mode.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LoopEvaluation {
     /// Held-out samples.
     pub samples: u64,
@@ -274,7 +275,7 @@ pub struct LoopEvaluation {
 }
 
 /// The ranks of a distributed training, each of which recorded itself.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LoopRanks {
     /// How many there are.
     pub ranks: u64,
@@ -293,7 +294,7 @@ pub struct LoopRanks {
 }
 
 /// What the ranks draw.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LoopRankBatches {
     /// Samples of rank 0 that were compared.
     pub samples: u64,
@@ -302,7 +303,7 @@ pub struct LoopRankBatches {
 }
 
 /// The parameters of the ranks.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LoopRankParameters {
     /// Largest distance between rank 0 and another before the first step, relative to the larger of their norms.
     pub first: Real,
@@ -311,7 +312,7 @@ pub struct LoopRankParameters {
 }
 
 /// Batch norm of one rank.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LoopBatchNorm {
     /// Path of the first such module.
     pub module: String,
@@ -320,7 +321,7 @@ pub struct LoopBatchNorm {
 }
 
 /// A `DistributedSampler`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LoopSampler {
     /// Whether it shuffles.
     pub shuffle: bool,
@@ -331,7 +332,7 @@ pub struct LoopSampler {
 }
 
 /// Why the model could not be exported.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ExportError {
     /// In the user's terms.
     pub message: String,

@@ -1,9 +1,10 @@
 //! Files that could not be decoded.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Decode failures among the files that were tried.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct UnreadableFiles {
     /// Files that were tried.
     pub tried: u64,
@@ -14,7 +15,7 @@ pub struct UnreadableFiles {
 }
 
 /// One failure.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FileError {
     /// The file.
     pub path: String,

@@ -7,6 +7,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -34,7 +35,7 @@ fn unknown(what: &'static str, given: &str, accepted: &'static str) -> UnknownNa
 macro_rules! named {
     ($(#[$meta:meta])* $type:ident, $what:literal, { $($(#[$doc:meta])* $variant:ident = $name:literal),+ $(,)? }) => {
         $(#[$meta])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
         pub enum $type { $($(#[$doc])* #[serde(rename = $name)] $variant),+ }
 
         impl $type {
@@ -137,9 +138,9 @@ impl Mode {
 }
 
 /// The learning rate of the parameters that a pattern matches.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LrGroup {
-    /// A pattern as in [`matches`].
+    /// A pattern, in which `*` stands for any text; it also matches everything below the module that it names.
     pub pattern: String,
     /// Learning rate.
     pub lr: f64,
@@ -170,7 +171,7 @@ pub fn matches(pattern: &str, name: &str) -> bool {
 }
 
 /// The model of a job.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct ModelRecipe {
     /// An architecture's name, such as `resnet18`.
@@ -208,7 +209,7 @@ impl ModelRecipe {
 }
 
 /// The optimizer of a job.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct OptimizerRecipe {
     /// Which optimizer.
@@ -240,7 +241,7 @@ impl OptimizerRecipe {
 }
 
 /// What the user's training loop does around the model, where it may do otherwise than it should.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", default, deny_unknown_fields)]
 pub struct LoopRecipe {
     /// Whether the loss's gradient reaches the parameters: `loss.backward()` is called, and on a loss that is not detached.
@@ -262,7 +263,7 @@ impl Default for LoopRecipe {
 }
 
 /// What the user's training does.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Recipe {
     /// The model.

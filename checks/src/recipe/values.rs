@@ -3,12 +3,13 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{UnknownName, unknown};
 
 /// How pixels become inputs. Raw pixels are 0..255.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Normalize {
     /// ImageNet's channel means and deviations, after division by 255 (torchvision's fine-tuning recipe).
@@ -83,7 +84,7 @@ impl FromStr for Normalize {
 }
 
 /// Where the parameters' first values come from.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Init {
     /// The architecture's own (torchvision's) initialisation; a weights file then replaces what it holds.

@@ -1,10 +1,10 @@
 //! The findings as the page shows them.
 
-use nanprobe_checks::Severity;
-
 use super::prose;
-use crate::diagnosis::{Diagnosis, Status, Verdict};
+use crate::diagnosis::{Diagnosis, Verdict};
+use crate::exit;
 use crate::report::numbers::{self, percent};
+use crate::report::ranked;
 use crate::report::svg::bars::Difference;
 use crate::report::svg::escape;
 
@@ -51,17 +51,16 @@ pub struct FixStep {
 /// A finding, or a rule that fired for nothing.
 pub fn finding(diagnosis: &Diagnosis, depth: usize, verdict: &Verdict) -> Finding {
     let explained = verdict.explained_by.as_ref().filter(|_| verdict.status.is_finding());
-    let remedy = match (explained, verdict.status) {
-        (Some(cause), _) => format!("nothing of its own: it goes away with <a href=\"#{0}\">{0}</a>", escape(cause)),
-        (None, Status::Harmless) => "nothing: changing it does not help".to_owned(),
-        (None, _) => prose(&verdict.remedy),
+    let remedy = match explained {
+        Some(cause) => format!("nothing of its own: it goes away with <a href=\"#{0}\">{0}</a>", escape(cause)),
+        None => prose(&ranked::to_do(diagnosis, verdict)),
     };
     Finding {
         // What another finding explains needs nothing of its own, and so no place in the order.
         rank: verdict.rank.filter(|_| explained.is_none()).map(|rank| rank.to_string()).unwrap_or_default(),
         depth,
         check: escape(&verdict.check),
-        status: status(verdict),
+        status: escape(&ranked::status(verdict, ", ")),
         tone: tone(verdict),
         message: prose(&verdict.message),
         measured: prose(&verdict.measured),
@@ -73,33 +72,18 @@ pub fn finding(diagnosis: &Diagnosis, depth: usize, verdict: &Verdict) -> Findin
     }
 }
 
-fn status(verdict: &Verdict) -> String {
-    match verdict.severity.filter(|_| verdict.status.is_finding()) {
-        Some(severity) => format!("{}, {}", verdict.status.name(), severity_name(severity)),
-        None => verdict.status.name().to_owned(),
-    }
-}
-
-fn severity_name(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Error => "error",
-        Severity::Warning => "warning",
-        Severity::Note => "note",
-    }
-}
-
 fn tone(verdict: &Verdict) -> &'static str {
     match verdict.severity {
-        Some(severity) if verdict.status.is_finding() && verdict.explained_by.is_none() => severity_name(severity),
+        Some(severity) if exit::counts(verdict) => ranked::severity(severity),
         _ => "quiet",
     }
 }
 
 /// The worst finding's tone; `good` without any.
 pub fn tone_of(diagnosis: &Diagnosis) -> &'static str {
-    let own = diagnosis.verdicts.iter().filter(|v| v.status.is_finding() && v.explained_by.is_none());
+    let own = diagnosis.verdicts.iter().filter(|verdict| exit::counts(verdict));
     match own.filter_map(|verdict| verdict.severity).max() {
-        Some(severity) => severity_name(severity),
+        Some(severity) => ranked::severity(severity),
         None if diagnosis.symptom.is_none() => "warning",
         None => "good",
     }

@@ -159,6 +159,9 @@ fn run(diagnosis: &Diagnosis) -> Vec<(&'static str, String)> {
         rows.push(("versions", escape(&versions.join(", "))));
     }
     rows.push(("time", format!("{:.0} s of {:.0} s allowed, {} training steps", run.spent, conditions.budget, count(run.trained.steps))));
+    if !run.stale_accepts.is_empty() {
+        rows.push(("accepted, no longer found", escape(&run.stale_accepts.join("; "))));
+    }
     if !conditions.lowered.is_empty() {
         rows.push(("lowered or skipped", escape(&conditions.lowered.join("; "))));
     }

@@ -8,7 +8,7 @@ use crate::report::samples;
 /// A report with everything that can be drawn.
 fn drawn() -> Diagnosis {
     let evidence = stored(include_str!("../../../checks/tests/healthy.jsonl")).unwrap();
-    let measured = judge_stored(&evidence, &crate::config::Gate::default(), &std::collections::BTreeMap::new());
+    let measured = judge_stored(&evidence, &crate::config::GateSettings::default());
     let mut diagnosis = Diagnosis { figures: measured.figures, ..samples::two_fixes() };
     let dot = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg==";
     let picture = |label| Picture { png: dot.to_owned(), label, file: None, note: String::new() };

@@ -113,7 +113,17 @@ pub struct Finding {
     pub partial_fingerprints: BTreeMap<&'static str, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rank: Option<f64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub suppressions: Vec<Suppression>,
     pub properties: Value,
+}
+
+/// Why a result is no alert (3.35).
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Suppression {
+    pub kind: &'static str,
+    pub justification: String,
 }
 
 /// Where it stands (3.28).

@@ -2,7 +2,7 @@
 //!
 //! A result is what a person should act on: every finding, the ones that another explains as notes. What was cleared or proved
 //! harmless is no result, for code scanning shows any result as an alert. A check that could not judge is a notification of the
-//! invocation: absence of evidence is never a pass. The same findings have the same fingerprints whatever the lines above them.
+//! invocation: absence of evidence is never a pass. What the user accepted is a suppressed result, with the reason. The same findings have the same fingerprints whatever the lines above them.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ mod format;
 
 use format::{
     ArtifactLocation, Driver, Finding, Invocation, Location, Log, LogicalLocation, Notification, PhysicalLocation, Region, Rule,
-    RuleReference, Run, Text, Tool, UriBase,
+    RuleReference, Run, Suppression, Text, Tool, UriBase,
 };
 
 use super::place::{Place, Repository};
@@ -94,6 +94,10 @@ fn finding(diagnosis: &Diagnosis, verdict: &Verdict, rule_index: usize, reposito
         ranked::effect(diagnosis, verdict),
         ranked::to_do(diagnosis, verdict)
     );
+    let suppressions = verdict
+        .accepted
+        .iter()
+        .map(|accepted| Suppression { kind: "external", justification: format!("{} (accepted {})", accepted.reason, accepted.date) });
     Finding {
         rule_id: verdict.check.clone(),
         rule_index,
@@ -104,6 +108,7 @@ fn finding(diagnosis: &Diagnosis, verdict: &Verdict, rule_index: usize, reposito
         // The second is the name by which code scanning tells an old alert from a new one.
         partial_fingerprints: BTreeMap::from([("nanprobeFinding/v1", identity.clone()), ("primaryLocationLineHash", identity)]),
         rank: verdict.rank.map(|rank| 100.0 / f64::from(rank)),
+        suppressions: suppressions.collect(),
         properties: json!({
             "status": verdict.status,
             "severity": verdict.severity,

@@ -29,9 +29,25 @@ fn everywhere() -> Diagnosis {
     diagnosis
 }
 
+/// The first finding is accepted.
+fn accepted() -> Diagnosis {
+    let mut diagnosis = everywhere();
+    diagnosis.verdicts[0].accepted =
+        Some(crate::diagnosis::Accepted { reason: "a sorted stream".to_owned(), date: "2026-11-29".to_owned() });
+    diagnosis
+}
+
+#[test]
+fn what_is_accepted_is_suppressed_with_its_reason_and_nothing_else_is() {
+    let log = log(&accepted());
+    let results = log["runs"][0]["results"].as_array().unwrap();
+    assert_eq!(results[0]["suppressions"][0]["justification"], "a sorted stream (accepted 2026-11-29)");
+    assert!(results[1..].iter().all(|result| result.get("suppressions").is_none()));
+}
+
 #[test]
 fn every_log_is_valid_by_the_official_schema() {
-    for diagnosis in [everywhere(), samples::two_fixes(), samples::healthy(), samples::many_classes(), samples::died_early()] {
+    for diagnosis in [everywhere(), accepted(), samples::two_fixes(), samples::healthy(), samples::many_classes(), samples::died_early()] {
         assert_eq!(violations(&log(&diagnosis)), Vec::<String>::new());
     }
 }

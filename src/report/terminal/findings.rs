@@ -124,7 +124,7 @@ fn effect_tone(verdict: &Verdict) -> Tone {
 }
 
 fn tone(verdict: &Verdict) -> Tone {
-    if !verdict.status.is_finding() || verdict.explained_by.is_some() {
+    if !verdict.status.is_finding() || verdict.explained_by.is_some() || verdict.accepted.is_some() {
         return Tone::Dim;
     }
     match verdict.severity {

@@ -2,6 +2,7 @@
 
 mod checks;
 mod comparison;
+mod config;
 mod confusion;
 mod explain;
 mod findings;
@@ -13,6 +14,7 @@ mod table;
 
 pub use checks::list_checks;
 pub use comparison::comparison;
+pub use config::config;
 pub use explain::explain;
 pub use model::{ModelContents, model};
 pub use progress::Progress;

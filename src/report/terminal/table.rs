@@ -1,11 +1,12 @@
 //! The report for people: what to change first, then how sure that is, then everything else.
 
+use nanprobe_checks::plugin::FAMILY;
 use nanprobe_checks::recipe::Loss;
 
 use super::page::{Page, Tone};
 use super::sparkline::sparkline;
 use super::{confusion, findings};
-use crate::diagnosis::{Diagnosis, Status, Symptom};
+use crate::diagnosis::{Diagnosis, Status, Symptom, Verdict};
 use crate::report::numbers::{count, loss, percent, plural, share_interval};
 use crate::report::ranked::{place, unmeasured, with_status};
 
@@ -122,6 +123,11 @@ fn not_measured(page: &mut Page, diagnosis: &Diagnosis, all: bool) {
     }
 }
 
+/// Whether it is a finding that counts and that `nanprobe explain` has a page of.
+fn explained(verdict: &Verdict) -> bool {
+    verdict.status.is_finding() && verdict.accepted.is_none() && verdict.family != FAMILY
+}
+
 fn conditions(page: &mut Page, diagnosis: &Diagnosis) {
     let run = &diagnosis.run.conditions;
     page.blank();
@@ -131,6 +137,9 @@ fn conditions(page: &mut Page, diagnosis: &Diagnosis) {
         let weights = job.weights.as_ref().map(|weights| format!("; {weights}")).unwrap_or_default();
         let samples = format!("{} samples, {} probed", count(listed), count(probed));
         page.paragraph(Tone::Dim, &format!("{}{weights}; {}: {}; {classes}, {samples}", job.model, job.data, job.rule));
+    }
+    for stale in &diagnosis.run.stale_accepts {
+        page.paragraph(Tone::Warning, &format!("accepted, and no longer found: {stale}; take the entry out of nanprobe.toml"));
     }
     if !run.lowered.is_empty() {
         page.paragraph(Tone::Dim, &format!("to keep the budget: {}", run.lowered.join("; ")));
@@ -144,7 +153,7 @@ fn conditions(page: &mut Page, diagnosis: &Diagnosis) {
     let spent = format!("{:.0} of {:.0} s{trained}", diagnosis.run.spent, run.budget);
     let parts = [format!("--seed {}, {}, {threads}", run.seed, run.device), versions, spent];
     page.paragraph(Tone::Dim, &format!("reproduce: {}", parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")));
-    if let Some(first) = diagnosis.verdicts.iter().find(|verdict| verdict.status.is_finding()) {
+    if let Some(first) = diagnosis.verdicts.iter().find(|verdict| explained(verdict)) {
         page.paragraph(Tone::Dim, &format!("more on a finding: nanprobe explain {}", first.check));
     }
 }
