@@ -135,6 +135,30 @@ fn what_cannot_be_compared_is_refused_or_too_little() {
     assert!(lost.stdout.contains("too little was measured now") && lost.stdout.contains("no longer measured"), "{lost:?}");
 }
 
+/// A Python that answers as the package does: with a report, and the exit code that it is told.
+fn watched(place: &Place, code: u8, args: &[&str]) -> Option<i32> {
+    let python = place.path().join("python");
+    std::fs::write(&python, format!("#!/bin/sh\ncase \"$*\" in *json*) cat after.json ;; *) echo its own table ;; esac\nexit {code}\n"))
+        .unwrap();
+    std::fs::set_permissions(&python, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_nanprobe"));
+    command.env_clear().envs(std::env::var_os("PATH").map(|path| ("PATH", path))).env("NANPROBE_PYTHON", python);
+    let output = command.current_dir(place.path()).args(["diagnose", "--script", "train.py"]).args(args).output().unwrap();
+    std::fs::write(place.path().join("stdout"), output.stdout).unwrap();
+    output.status.code()
+}
+
+#[test]
+fn a_watched_script_is_reported_in_any_form_and_its_crash_stays_one() {
+    let place = two_reports().with("train.py", "");
+    assert_eq!(watched(&place, 1, &[]), Some(1));
+    assert_eq!(read(&place, "stdout"), "its own table\n");
+    assert_eq!(watched(&place, 1, &["-o", "-", "-o", "watched.sarif"]), Some(1));
+    assert!(read(&place, "stdout").contains("what to do") && read(&place, "watched.sarif").contains("unshuffled-batches"));
+    assert_eq!(watched(&place, 1, &["--format", "plain", "--fail-on", "never"]), Some(0));
+    assert_eq!(watched(&place, 2, &["--format", "plain", "--fail-on", "never"]), Some(2));
+}
+
 /// The exit codes that the guide lists, each with what was done to get it.
 fn cases() -> Vec<(&'static str, Option<i32>)> {
     let place = faulty().with("healthy.jsonl", healthy()).with("nothing.jsonl", "");
