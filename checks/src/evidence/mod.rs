@@ -31,6 +31,7 @@ mod non_finite;
 mod parameters;
 mod permuted_labels;
 mod reference;
+mod sample_differences;
 mod training;
 mod training_loop;
 mod unreadable_files;
@@ -55,6 +56,7 @@ pub use non_finite::{FirstNonFinite, NonFinite, Phase};
 pub use parameters::{ParameterKind, ParameterStatistics, Parameters};
 pub use permuted_labels::{LabelContest, PermutedLabels};
 pub use reference::{Reference, ReferenceActivation, ReferenceTensor};
+pub use sample_differences::{Collapse, SampleDifferences};
 pub use training::{Score, Training, TrainingRun};
 pub use training_loop::{
     ExportError, LoopBatchNorm, LoopClip, LoopCriterion, LoopEvaluation, LoopGradients, LoopLoader, LoopMetric, LoopModes, LoopOptimizer,
@@ -207,6 +209,7 @@ measurements! {
     parameters: Parameters = "parameters", "first values of the parameters, by tensor";
     batch_mixing: BatchMixing = "batch-mixing", "whether the answer for one sample depends on the others";
     initial_loss: InitialLoss = "initial-loss", "the loss before training";
+    sample_differences: SampleDifferences = "sample-differences", "how far samples differ on their way through the model";
     logits: Logits = "logits", "the model's output, before and after training";
     gradients: Gradients = "gradients", "the gradient of each parameter before training, and its first updates";
     activations: Activations = "activations", "the outputs of inner nodes, before and after training";
