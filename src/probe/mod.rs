@@ -32,6 +32,7 @@ mod parameters;
 mod permuted_labels;
 mod plan;
 mod reference;
+mod running_statistics;
 mod sample_differences;
 mod serve;
 mod training;
