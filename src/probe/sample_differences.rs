@@ -11,9 +11,9 @@ use crate::model::scalar;
 
 /// Samples that are compared. A prime, so that no other dimension is taken for that of the batch.
 const SAMPLES: usize = 23;
-/// Deviation across samples, relative to the values, below which they look alike: rounding leaves 1e-7, and the outputs of untrained torchvision
-/// and timm classifiers have 1e-3 or more.
-const ALIKE: f64 = 1e-4;
+/// Deviation across samples, relative to the values, below which they look alike: rounding leaves 1e-7. Of the survey's 61 classifiers, untrained
+/// and in evaluation mode, 53 have 4e-3 or more; the others begin with a head of zeros, or with branches and weights of 1e-5 of their usual size.
+const ALIKE: f64 = 1e-5;
 
 /// What is known before training, and where to look again after it.
 pub struct Differences {
@@ -82,7 +82,7 @@ fn differences(network: &Network, inputs: &[Tensor], wanted: impl Fn(usize) -> b
         }
         Ok(())
     };
-    no_grad(|| network.forward(inputs, Mode::Evaluate, Some(&mut look)))?;
+    let _outputs = no_grad(|| network.forward(inputs, Mode::Evaluate, Some(&mut look)))?;
     Ok(all)
 }
 

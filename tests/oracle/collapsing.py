@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-SAMPLES, SIDE, TOKENS, VOCABULARY = 700, 16, 40, 50
+SAMPLES, SIDE, TOKENS, VOCABULARY = 700, 16, 100, 50
 
 
 class Pictures(nn.Module):
@@ -95,7 +95,7 @@ class Twins(nn.Module):
 
 
 class Last(nn.Module):
-    """Token ids [N, 40]; behind the first few all are padding."""
+    """Token ids [N, 100]; behind the first few all are padding."""
 
     def __init__(self, kind=nn.LSTM, take="last"):
         super().__init__()
