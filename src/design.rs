@@ -189,7 +189,7 @@ impl Design {
     /// Whether it can take pictures of side `size` instead of `asked`, with what a weights file holds for it, if there is one.
     pub fn takes(&self, size: usize, asked: Shape, weights: bool) -> Result<bool, ModelError> {
         let Self::Named(architecture) = self else {
-            // A file may need the size that it was exported with; one that leaves it open says nothing of the least.
+            // A file may need the size that it was exported with; what one takes that leaves it open shows when it is run.
             return Ok(false);
         };
         if !architecture.takes(size) || !weights {
@@ -198,6 +198,12 @@ impl Design {
         // Positions are parameters of some: at another size those of the file would not fit.
         let shapes = |shape| self.graph(shape).map(|graph| graph.parameters.into_iter().map(|p| p.shape).collect::<Vec<_>>());
         Ok(shapes(Shape { size: size as i64, ..asked })? == shapes(asked)?)
+    }
+
+    /// Whether it was exported for pictures of any side.
+    pub fn leaves_size_open(&self) -> bool {
+        let Self::Exported(exported) = self else { return false };
+        matches!(&exported.inputs[..], [input] if matches!(input.sizes[..], [_, _, None, None]))
     }
 
     /// Whether its operators are too short to be shared between threads.

@@ -6,7 +6,7 @@ use std::path::Path;
 use tch::Device;
 
 use crate::design::sizes;
-use crate::graph::knowledge::{output_function, trailing_activations, unused_parameters};
+use crate::graph::knowledge::{output_function, results, trailing_activations, unused_inputs, unused_parameters};
 use crate::graph::{Exported, ExportedError, Network, Value};
 use crate::report::terminal::ModelContents;
 
@@ -37,6 +37,12 @@ pub fn inspect(path: &Path) -> Result<ModelContents, ExportedError> {
         let source = known.source.map_or_else(String::new, |source| format!("{}:{}", source.file, source.line));
         (module.to_owned(), known.class, owned.get(module).copied().unwrap_or(0), source)
     };
+    // Any of the outputs may be the class scores.
+    let ends: Vec<Value> = exported.answers.iter().map(|answer| answer.value).chain(results(graph)).collect();
+    let target = graph.criterion.as_ref().map(|own| own.target);
+    let taken: Vec<usize> = (0..graph.inputs).filter(|input| Some(*input) != target).collect();
+    let unused = unused_inputs(graph, &ends);
+    let unread = taken.iter().zip(&exported.inputs).filter(|(place, _)| unused.contains(place)).map(|(_, input)| input.name.clone());
     let inputs: Vec<String> = exported.inputs.iter().map(|input| sizes(&input.sizes)).collect();
     let frozen = (0..graph.parameters.len()).filter(|&index| exported.frozen.contains(&graph.parameters[index].name)).map(size).sum();
     Ok(ModelContents {
@@ -47,6 +53,7 @@ pub fn inspect(path: &Path) -> Result<ModelContents, ExportedError> {
         parameters: [(0..graph.parameters.len()).map(size).sum(), frozen],
         others: exported.answers.iter().skip(1).map(|answer| (answer.key.clone(), sizes(&[None, answer.width]))).collect(),
         trailing: trailing_activations(graph).into_iter().filter_map(|i| output_function(&graph.nodes[i])).map(str::to_owned).collect(),
+        unread: unread.collect(),
         unused: unused_parameters(graph),
         layers: order.into_iter().map(layer).collect(),
         operators: operators.into_iter().map(|(name, calls)| (name.to_owned(), calls)).collect(),

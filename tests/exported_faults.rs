@@ -9,11 +9,11 @@ use nanprobe::diagnosis::{Diagnosis, Status, Verdict};
 
 const SOURCE: &str = include_str!("oracle/planted.py");
 
-fn export(fault: &str, path: &Path) {
+fn export(fault: &str, path: &Path, options: &[&str]) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let python = root.join(".venv/bin/python");
     assert!(python.exists(), "{} is missing; `make setup-tests` makes it", python.display());
-    let status = Command::new(python).arg(root.join("tests/oracle/planted.py")).arg(fault).arg(path).status().unwrap();
+    let status = Command::new(python).arg(root.join("tests/oracle/planted.py")).arg(fault).arg(path).args(options).status().unwrap();
     assert!(status.success(), "planted.py {fault} failed");
 }
 
@@ -23,9 +23,9 @@ fn line(fault: &str) -> u32 {
     SOURCE.lines().position(|line| line.ends_with(&planted)).unwrap() as u32 + 1
 }
 
-fn diagnose(folder: &Path, model: &Path) -> Diagnosis {
+fn diagnose(folder: &Path, model: &Path, budget: &str) -> Diagnosis {
     let output = Command::new(env!("CARGO_BIN_EXE_nanprobe"))
-        .args(["diagnose", "--format", "json", "--quiet", "--budget", "10m", "--lr", "0.05", "--normalize", "0.5/0.5", "--data", "train"])
+        .args(["diagnose", "--format", "json", "--quiet", "--budget", budget, "--lr", "0.05", "--normalize", "0.5/0.5", "--data", "train"])
         .arg("--model")
         .arg(model)
         .current_dir(folder)
@@ -34,14 +34,18 @@ fn diagnose(folder: &Path, model: &Path) -> Diagnosis {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)))
 }
 
-/// Diagnoses the planted model on the demo's pictures, in a folder without `nanprobe.toml`.
 fn planted(fault: &str) -> Diagnosis {
+    planted_with(fault, &[], "10m")
+}
+
+/// Diagnoses the planted model on the demo's pictures, in a folder without `nanprobe.toml`.
+fn planted_with(fault: &str, options: &[&str], budget: &str) -> Diagnosis {
     let folder = tempfile::tempdir().unwrap();
     demo::healthy().unwrap()[0].prepare(&folder.path().join("demo"), 0).unwrap();
     std::fs::rename(folder.path().join("demo/train"), folder.path().join("train")).unwrap();
     let model = folder.path().join("model.pt2");
-    export(fault, &model);
-    diagnose(folder.path(), &model)
+    export(fault, &model, options);
+    diagnose(folder.path(), &model, budget)
 }
 
 fn verdict<'a>(diagnosis: &'a Diagnosis, check: &str) -> &'a Verdict {
@@ -75,4 +79,13 @@ fn a_mistake_is_found_with_the_users_own_line() {
 fn a_sound_model_learns_and_nothing_is_held_against_it() {
     let diagnosis = planted("none");
     assert!(diagnosis.headline.starts_with("Nothing is wrong"), "{}", diagnosis.headline);
+}
+
+#[test]
+fn an_image_size_that_the_file_leaves_open_is_lowered_for_the_budget() {
+    let diagnosis = planted_with("none", &["open"], "4s");
+    let lowered = &diagnosis.run.conditions.lowered;
+    assert!(lowered.iter().any(|what| what.starts_with("image size 224 -> ")), "{lowered:?}");
+    let size = diagnosis.job.as_ref().map(|job| job.recipe.image_size);
+    assert!(size.is_some_and(|size| (32..224).contains(&size)), "{size:?}");
 }

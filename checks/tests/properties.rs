@@ -150,6 +150,11 @@ fn disturbed(seed: u64) -> Measured {
     let mut measured = healthy();
     let location = json!({"module": "fc", "file": null, "line": null});
     let first = json!({"step": 1, "phase": "loss", "node": "fc", "operator": "", "location": location, "largest_parameter": 1.5});
+    let collapse = json!({
+        "operator": "aten.select.int", "kind": draws.pick(&[Value::Null, json!("norm"), json!("relu")]), "by_parameters": false,
+        "location": location, "reads": 0.4, "gives": 0.0, "trained": draws.pick(&[0.0, 0.3]),
+    });
+    measured.get_mut("sample-differences").unwrap()["collapse"] = draws.pick(&[Value::Null, collapse]);
     measured.insert("non-finite".to_owned(), json!({"steps": 60, "first": draws.pick(&[Value::Null, first])}));
     let functions = [json!([]), json!(["softmax"]), json!(["relu", "log-softmax"])].map(|functions| {
         let trailing = |function: &Value| json!({"function": function, "location": location});

@@ -45,6 +45,7 @@ const FAULTS: Sources = embedded!(
         "weights-not-loaded",
         "non-finite-values",
         "batch-mixing",
+        "collapsed-features",
         "bad-initialization",
         "symmetric-initialization",
         "dead-first-layer",
@@ -66,7 +67,10 @@ const FAULTS: Sources = embedded!(
 );
 
 /// Models that a fixture uses, as torch.export wrote them; `fixtures/write_models.py` makes them.
-const MODELS: &[(&str, &[u8])] = &[("batch-mixing", include_bytes!("../../fixtures/models/batch-mixing.pt2"))];
+const MODELS: &[(&str, &[u8])] = &[
+    ("batch-mixing", include_bytes!("../../fixtures/models/batch-mixing.pt2")),
+    ("collapsed-features", include_bytes!("../../fixtures/models/collapsed-features.pt2")),
+];
 
 /// Trainings in which there is nothing to find, however unusual they look. All others are laid over the first.
 const HEALTHY: Sources = embedded!("healthy", ["base", "log-softmax-with-nll", "adam-on-unit-inputs", "mild-imbalance", "batch-norm"]);

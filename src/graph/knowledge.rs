@@ -11,6 +11,11 @@ fn operator(node: &Node) -> Option<&str> {
     Some(node.target.strip_prefix("aten.")?.split('.').next()?.trim_matches('_'))
 }
 
+/// Whether a node writes into the tensor that it reads first.
+pub fn writes(node: &Node) -> bool {
+    node.target.split('.').nth(1).is_some_and(|name| name.ends_with('_') && !name.ends_with("__"))
+}
+
 /// What a node computes, where that matters to a check; none for shape changes, pooling and the like.
 pub fn kind(node: &Node) -> Option<NodeKind> {
     Some(match operator(node)? {
@@ -62,7 +67,7 @@ pub fn depths(graph: &Graph) -> Vec<u64> {
 /// table of attention biases, belongs to the layers around the attention, not to the first.
 pub fn parameter_depths(graph: &Graph) -> Vec<u64> {
     let depths = depths(graph);
-    let carry = carry_pictures(graph);
+    let carry = carry_inputs(graph);
     let depth = |parameter: usize| {
         let mut derived = vec![Value::Parameter(parameter)];
         let mut first = None;
@@ -104,9 +109,47 @@ pub fn depends_on(graph: &Graph, input: usize) -> Vec<bool> {
     follows(graph, |i| i == input, |_| true)
 }
 
-/// Per node, whether it depends on the input's values; sizes say nothing of them.
-fn carry_pictures(graph: &Graph) -> Vec<bool> {
-    follows(graph, |_| true, |node| !matches!(node.output, Output::Int | Output::Bool))
+/// Operators that take no more than the sizes of what they read.
+const SIZED: [&str; 11] = [
+    "zeros_like",
+    "ones_like",
+    "full_like",
+    "empty_like",
+    "rand_like",
+    "randn_like",
+    "new_zeros",
+    "new_ones",
+    "new_full",
+    "new_empty",
+    "sym_size",
+];
+
+/// Whether a node's values depend on those that it reads: sizes say nothing of them.
+fn carries(node: &Node) -> bool {
+    !matches!(node.output, Output::Int | Output::Bool) && !operator(node).is_some_and(|operator| SIZED.contains(&operator))
+}
+
+/// Per node, whether it depends on the values of any input.
+pub fn carry_inputs(graph: &Graph) -> Vec<bool> {
+    follows(graph, |_| true, carries)
+}
+
+/// Positions of the inputs on whose values none of `ends` depends, as far as the graph tells.
+pub fn unused_inputs(graph: &Graph, ends: &[Value]) -> Vec<usize> {
+    let used = |input: usize| {
+        let reached = follows(graph, |other| other == input, carries);
+        let from = |value: &Value| match value {
+            Value::Node(index) => reached.get(*index).copied().unwrap_or(false),
+            other => *other == Value::Input(input),
+        };
+        // What is written into a tensor in place reaches all that shares its memory, which the graph does not say.
+        let written = |node: &Node| {
+            let into = node.reads().next();
+            writes(node) && !into.as_ref().is_some_and(from) && node.reads().any(|value| from(&value))
+        };
+        ends.iter().any(from) || graph.nodes.iter().any(written)
+    };
+    (0..graph.inputs).filter(|&input| !used(input)).collect()
 }
 
 /// The output, and the loss where the graph computes one.
@@ -235,6 +278,21 @@ mod tests {
         let graph = b.finish(x);
         assert_eq!(leads_to(&graph, &results(&graph)), [true, false, true]);
         assert_eq!(unused_parameters(&graph), ["auxiliary.weight", "auxiliary.bias"]);
+    }
+
+    #[test]
+    fn an_input_of_which_only_the_sizes_are_read_is_not_used() {
+        let mut graph = Graph { inputs: 3, ..Graph::empty("inputs") };
+        let node = |name: &str, target: &str, reads: &[Value]| {
+            Node::new(name.to_owned(), target, reads.iter().copied().map(Arg::Value).collect(), String::new())
+        };
+        graph.nodes.push(node("zeros", "aten.zeros_like.default", &[Value::Input(1)]));
+        graph.nodes.push(node("add", "aten.add.Tensor", &[Value::Input(0), Value::Node(0)]));
+        let output = [Value::Node(1)];
+        assert_eq!(unused_inputs(&graph, &output), [1, 2]);
+        // What is written into the zeros may reach the output.
+        graph.nodes.insert(1, node("copy", "aten.copy_.default", &[Value::Node(0), Value::Input(2)]));
+        assert_eq!(unused_inputs(&graph, &[Value::Node(2)]), [1]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use safetensors::Dtype;
 use tch::{Device, Kind, Tensor};
 
 use super::plan::{Plan, Timed, plan};
-use super::{ProbeError, Sink, record};
+use super::{ProbeError, Sink, record, running_statistics};
 use crate::config::Settings;
 use crate::data::{self, Layout, Listing, Rows, SourceKind, SubsetOptions};
 use crate::design::Design;
@@ -135,23 +135,32 @@ impl Lab {
         };
         let input = subset.train.layout.first().map(|layout| layout.shape.iter().map(|&n| n as u64).collect()).unwrap_or_default();
         let model = ModelSummary { input, ..model_summary(&design, &recipe, shape, device, seed)? };
+        let mut treatment = Treatment::none(&recipe);
+        let mut lowered = plan.lowered.clone();
+        if let Some(needed) = running_statistics::late(design.graph(shape)?, &recipe, plan.steps, listing.len()) {
+            treatment.calibrate = true;
+            lowered.push(format!(
+                "a training of {} steps is too short for batch norm's statistics, which need {needed}: they are taken anew before each score",
+                plan.steps
+            ));
+        }
         let run = Run {
             seed,
             device: device_name(device),
             threads: tch::get_num_threads() as u64,
             versions: versions(),
             budget: settings.run.budget.as_secs_f64(),
-            lowered: plan.lowered.clone(),
+            lowered,
         };
         let job = Job { recipe, source, model, run };
         sink.record(record(&job)?)?;
-        let treatment = Treatment::none(&job.recipe);
         Ok(Self { job, design, treatment, train, seen, held_out, shape, device, plan, threads, misnamed, first_run: None })
     }
 
     /// The same job with remedies applied, on the same samples.
     pub fn treated(&self, remedies: &[Remedy]) -> Result<Self, GraphError> {
         let mut lab = self.treated_as(Treatment::of(&self.job.recipe, remedies));
+        lab.treatment.calibrate |= self.treatment.calibrate;
         if lab.treatment.prepare_held_out {
             lab.held_out = lab.held_out.prepared_like(&lab.train)?;
         }

@@ -33,6 +33,8 @@ mod permuted_labels;
 mod pictures;
 mod plan;
 mod reference;
+mod running_statistics;
+mod sample_differences;
 mod serve;
 mod training;
 

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use crate::config::Settings;
 use crate::design::Design;
-use crate::graph::GraphError;
+use crate::graph::{GraphError, Mode, Network};
 use crate::model::{Treatment, build};
 use crate::probe::ProbeError;
 use crate::sampler::Sampler;
@@ -12,7 +12,7 @@ use crate::samples::Samples;
 use crate::train::train;
 use crate::zoo::Shape;
 use nanprobe_checks::recipe::Recipe;
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Kind, Tensor, no_grad};
 
 /// Steps of one short training: 60 separate the usual faults from a healthy run (see docs/how-verdicts-are-made.md).
 const MIN_STEPS: usize = 60;
@@ -60,10 +60,16 @@ pub fn plan(settings: &Settings, job: &Timed, left: f64) -> Result<Plan, ProbeEr
     let asked = job.shape.size as usize;
     let mut sizes = vec![asked];
     if !settings.given.image_size && job.few.is_none() {
-        let weights = job.recipe.model.weights.is_some() || job.recipe.model.reference.is_some();
-        for size in SIZES.into_iter().filter(|size| *size < asked) {
-            if job.design.takes(size, job.shape, weights)? {
-                sizes.push(size);
+        let smaller = SIZES.into_iter().filter(|size| *size < asked);
+        if job.design.leaves_size_open() {
+            let model = build(job.design, &Treatment::none(job.recipe), job.shape, job.device, 0)?;
+            sizes.extend(smaller.take_while(|size| runs(&model.network, Shape { size: *size as i64, ..job.shape }, job.device)));
+        } else {
+            let weights = job.recipe.model.weights.is_some() || job.recipe.model.reference.is_some();
+            for size in smaller {
+                if job.design.takes(size, job.shape, weights)? {
+                    sizes.push(size);
+                }
             }
         }
     }
@@ -137,6 +143,13 @@ fn seconds_per_step(job: &Timed, shape: Shape) -> Result<f64, ProbeError> {
         }
     }
     Ok(fastest)
+}
+
+/// Whether a network trains on pictures of that size: it may pool them away, or look up positions that it does not have.
+fn runs(network: &Network, shape: Shape, device: Device) -> bool {
+    let pixels = Tensor::f_rand([2, shape.channels, shape.size, shape.size], (Kind::Float, device)).map_err(GraphError::from);
+    let outputs = pixels.and_then(|pixels| no_grad(|| network.forward(&[pixels], Mode::Train, None)));
+    outputs.is_ok_and(|outputs| outputs.size() == [2, shape.outputs])
 }
 
 fn random_pixels(count: usize, shape: Shape, device: Device) -> Result<Samples, GraphError> {

@@ -3,9 +3,12 @@
 use std::ops::Range;
 
 use nanprobe_checks::Remedy;
-use nanprobe_checks::evidence::{Activations, Calibration, Logits, Measurement, NonFinite, Record, Training, TrainingRun};
+use nanprobe_checks::evidence::{
+    Activations, Calibration, Logits, Measurement, NonFinite, Record, SampleDifferences, Training, TrainingRun,
+};
 
 use super::gradients::Updates;
+use super::sample_differences::Differences;
 use super::{Lab, ProbeError, Sink, activations, calibration, gradients, logits, non_finite, record};
 use crate::graph::Network;
 use crate::sampler::Sampler;
@@ -22,7 +25,7 @@ pub fn measure(lab: &mut Lab, seeds: usize, sink: &mut dyn Sink) -> Result<(), P
         Ok(trained) => trained,
         Err(error) => {
             // The others need this training; each says why it is missing.
-            for name in [Training::NAME, Calibration::NAME, Activations::NAME, Logits::NAME, NonFinite::NAME] {
+            for name in [Training::NAME, Calibration::NAME, Activations::NAME, Logits::NAME, NonFinite::NAME, SampleDifferences::NAME] {
                 sink.record(Record::failed(name, error.to_string()))?;
             }
             return Ok(());
@@ -40,6 +43,7 @@ fn observed_run(lab: &Lab) -> Result<(TrainingRun, Vec<Record>), ProbeError> {
     let mut gradients = gradients::measure(lab)?;
     let fresh = lab.model(0)?.network;
     let initial_logits = logits::values(lab, &fresh)?;
+    let differences = Differences::measure(lab, &fresh)?;
     let initial = activations::measure(lab, &fresh)?;
     drop(fresh);
 
@@ -56,10 +60,13 @@ fn observed_run(lab: &Lab) -> Result<(TrainingRun, Vec<Record>), ProbeError> {
     };
     let trained = activations::measure(lab, &network)?;
     let activations = Activations { samples: lab.spread(activations::SAMPLES).len() as u64, initial, trained };
+    let differences = differences.complete(lab, &network)?;
     let non_finite = non_finite::measure(lab, &network, &curve)?;
     // Last: it changes what batch norm keeps.
     let calibration = calibration::measure(lab, &network, &run.held_out)?;
-    Ok((run, vec![record(&calibration)?, record(&gradients)?, record(&non_finite)?, record(&logits)?, record(&activations)?]))
+    let records =
+        [record(&calibration), record(&gradients), record(&non_finite), record(&logits), record(&activations), record(&differences)];
+    Ok((run, records.into_iter().collect::<Result<_, _>>()?))
 }
 
 /// One short training of the recipe in force.

@@ -43,12 +43,15 @@ class Net(nn.Module):
 
 
 if __name__ == "__main__":
-    fault, out = sys.argv[1:]
+    fault, out, *options = sys.argv[1:]
     warnings.filterwarnings("ignore")
     torch.manual_seed(0)
     net = Net(fault)
     if fault == "frozen":
         for module in (net.conv1, net.conv2, net.fc1):
             module.requires_grad_(False)
-    program = torch.export.export(net, (torch.randn(2, 3, 32, 32),), dynamic_shapes=({0: torch.export.Dim.AUTO},))
+    auto = torch.export.Dim.AUTO
+    # With `open`, the side of the pictures is left open as well.
+    dynamic = {0: auto, 2: auto, 3: auto} if "open" in options else {0: auto}
+    program = torch.export.export(net, (torch.randn(2, 3, 32, 32),), dynamic_shapes=(dynamic,))
     torch.export.save(program, out)

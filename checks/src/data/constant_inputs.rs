@@ -13,7 +13,7 @@ describe! {
     ///
     /// ## What it looks for
     /// Three signs: pixels that hardly vary from one sample to the next beside their variation within the image;
-    /// many samples that are pixel for pixel the same one; many samples whose pixels are all equal.
+    /// many samples that are value for value the same one, token ids among them; many samples whose pixels are all equal.
     ///
     /// ## Why it matters
     /// Without a difference between inputs no model can tell classes apart. It then learns the class frequencies
@@ -66,16 +66,18 @@ impl Check for ConstantInputs {
             percent(blank),
             percent(same),
         );
-        if inputs.samples < 2 || inputs.channels.is_empty() || inputs.non_finite_share.0 > 0.0 {
+        // Token ids have no scale: of them only whole samples are compared, and short texts repeat.
+        let (ids, limit) = if inputs.channels.is_empty() { (true, limits.error_share) } else { (false, limits.share) };
+        if inputs.samples < 2 || inputs.non_finite_share.0 > 0.0 {
             return Judgement::clear(format!("{} inputs: too few, or not finite, to compare", inputs.samples));
         }
         let share = blank.max(if inputs.samples as f64 * same > 2.0 { same } else { 0.0 });
-        let (strength, message) = if relative < limits.relative_deviation {
+        let (strength, message) = if !ids && relative < limits.relative_deviation {
             (1.0, "every input is the same, so nothing in it can tell the classes apart")
-        } else if share > limits.share {
+        } else if share > limit {
             let message =
-                if blank >= same { "many inputs are blank: all their pixels are equal" } else { "many inputs are one and the same image" };
-            (between(share, limits.share, 1.0), message)
+                if blank >= same { "many inputs are blank: all their pixels are equal" } else { "many inputs are one and the same" };
+            (between(share, limit, 1.0), message)
         } else {
             return Judgement::clear(measured);
         };
@@ -120,6 +122,9 @@ mod tests {
     #[test]
     fn different_images_are_clear() {
         clears::<ConstantInputs>(&inputs(0.25, 0.0, 1.0 / 800.0));
+        let ids = |same| InputStatistics { channels: vec![], ..inputs(0.0, 0.0, same) };
+        clears::<ConstantInputs>(&ids(0.3));
+        suspects::<ConstantInputs>(&ids(1.0)); // all padding
         clears::<ConstantInputs>(&InputStatistics { samples: 1, ..inputs(0.0, 0.0, 1.0) });
     }
 }

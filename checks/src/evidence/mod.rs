@@ -33,6 +33,7 @@ mod parameters;
 mod permuted_labels;
 mod pictures;
 mod reference;
+mod sample_differences;
 mod schema;
 mod training;
 mod training_loop;
@@ -59,6 +60,7 @@ pub use parameters::{ParameterKind, ParameterStatistics, Parameters};
 pub use permuted_labels::{LabelContest, PermutedLabels};
 pub use pictures::{Picture, Pictures};
 pub use reference::{Reference, ReferenceActivation, ReferenceTensor};
+pub use sample_differences::{Collapse, SampleDifferences};
 pub use schema::schema;
 pub use training::{Score, Training, TrainingRun};
 pub use training_loop::{
@@ -226,6 +228,7 @@ measurements! {
     parameters: Parameters = "parameters", "first values of the parameters, by tensor";
     batch_mixing: BatchMixing = "batch-mixing", "whether the answer for one sample depends on the others";
     initial_loss: InitialLoss = "initial-loss", "the loss before training";
+    sample_differences: SampleDifferences = "sample-differences", "how far samples differ on their way through the model";
     logits: Logits = "logits", "the model's output, before and after training";
     gradients: Gradients = "gradients", "the gradient of each parameter before training, and its first updates";
     activations: Activations = "activations", "the outputs of inner nodes, before and after training";

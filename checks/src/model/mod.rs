@@ -6,6 +6,7 @@ use crate::evidence::{ParameterKind, ParameterStatistics, Parameters};
 mod activation_on_logits;
 mod bad_initialization;
 mod batch_mixing;
+mod collapsed_features;
 mod dead_first_layer;
 mod dead_relu;
 mod non_finite_values;
@@ -18,6 +19,7 @@ pub const CHECKS: &[&dyn AnyCheck] = &[
     &weights_not_loaded::WeightsNotLoaded,
     &non_finite_values::NonFiniteValues,
     &batch_mixing::BatchMixingCheck,
+    &collapsed_features::CollapsedFeatures,
     &bad_initialization::BadInitialization,
     &symmetric_initialization::SymmetricInitialization,
     &dead_first_layer::DeadFirstLayer,

@@ -22,6 +22,8 @@ pub struct ModelContents {
     pub others: Vec<(Option<String>, String)>,
     /// The activations behind the last layer.
     pub trailing: Vec<String>,
+    /// Names of the inputs on whose values no output depends.
+    pub unread: Vec<String>,
     /// Names of the parameters that neither the output nor the loss depends on.
     pub unused: Vec<String>,
     /// Modules with parameters of their own: path, class, scalar parameters, source line.
@@ -54,6 +56,10 @@ pub fn model(contents: &ModelContents, width: usize, color: bool) -> String {
     }
     let kept = if frozen > 0 { format!(", {} of them frozen", count(frozen)) } else { String::new() };
     page.fact("values", Tone::Plain, &format!("{} parameters{kept}", count(parameters)));
+    if !contents.unread.is_empty() {
+        let unread: Vec<&str> = contents.unread.iter().map(String::as_str).collect();
+        page.fact("unread", Tone::Warning, &clean(&format!("input {}: the output does not depend on its values", names(&unread))));
+    }
     if !contents.unused.is_empty() {
         let unused: Vec<&str> = contents.unused.iter().map(String::as_str).collect();
         page.fact("unused", Tone::Warning, &clean(&format!("{}: the output does not depend on them", names(&unused))));
@@ -95,6 +101,7 @@ mod tests {
             parameters: [1234, 200],
             others: vec![(Some("features".to_owned()), "[N, 64]".to_owned())],
             trailing: vec!["softmax".to_owned()],
+            unread: vec!["mask".to_owned()],
             unused: vec!["old_head.weight".to_owned()],
             layers: vec![("conv1".to_owned(), "torch.nn.modules.conv.Conv2d".to_owned(), 224, "train.py:9".to_owned())],
             operators: vec![("aten.conv2d.default".to_owned(), 1)],
@@ -109,6 +116,7 @@ mod tests {
             "its own cross-entropy",
             "Conv2d",
             "train.py:9",
+            "input `mask`: the output does not depend on its values",
             "`old_head.weight`: the output does not depend on them",
             "aten.conv2d.default x1",
             "can train it",
