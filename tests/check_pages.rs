@@ -33,9 +33,9 @@ fn page(check: &dyn AnyCheck) -> String {
     if limits.is_empty() {
         return text + "None to set.\n";
     }
-    text += "| limit | default |\n| --- | --- |\n";
+    text += "| limit | default | what it is, and where the default is from |\n| --- | --- | --- |\n";
     for (limit, default) in limits {
-        writeln!(text, "| `{limit}` | {default} |").unwrap();
+        writeln!(text, "| `{limit}` | {default} | {} |", check.about_limit(limit).replace('|', "\\|")).unwrap();
     }
     write!(text, "\nSet them under `[checks.{name}]` in `nanprobe.toml`.\n").unwrap();
     text

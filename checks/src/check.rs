@@ -1,5 +1,6 @@
 //! What a check is: a name, a documented fault, the measurements it needs, its limits, a judgement.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -99,7 +100,7 @@ pub trait Check: Describe + Sync + 'static {
     /// The measurements it reads.
     type Needs: Needs;
     /// Its limits; each default names its source. Settable under `[checks.NAME]`.
-    type Limits: Default + Serialize + DeserializeOwned;
+    type Limits: Default + Serialize + DeserializeOwned + JsonSchema;
 
     /// Whether it only guesses: its remedy is tried once no other suspect is left, and it is no finding where others suffice.
     const GUESS: bool = false;
@@ -122,6 +123,8 @@ pub trait AnyCheck: Sync {
     fn guesses(&self) -> bool;
     /// The default limits as JSON.
     fn default_limits(&self) -> serde_json::Value;
+    /// What each limit means and where its default is from: the field's doc comment.
+    fn about_limit(&self, name: &str) -> String;
     /// Judges the evidence. `limits` holds the ones to change; an unknown key is an error.
     fn judge(&self, evidence: &Evidence, limits: Option<&serde_json::Value>) -> Result<Outcome, serde_json::Error>;
 }
@@ -168,6 +171,12 @@ impl<C: Check> AnyCheck for C {
 
     fn default_limits(&self) -> serde_json::Value {
         serde_json::to_value(C::Limits::default()).unwrap_or_default()
+    }
+
+    fn about_limit(&self, name: &str) -> String {
+        let schema = schemars::schema_for!(C::Limits);
+        let field = schema.get("properties").and_then(|fields| fields.get(name));
+        field.and_then(|field| field.get("description")?.as_str()).unwrap_or_default().replace('\n', " ")
     }
 
     fn judge(&self, evidence: &Evidence, limits: Option<&serde_json::Value>) -> Result<Outcome, serde_json::Error> {

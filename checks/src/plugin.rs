@@ -171,7 +171,7 @@ mod tests {
         TinyBatches, "plugin" / "tiny-batches"
     }
 
-    #[derive(Serialize, Deserialize)]
+    #[derive(Serialize, Deserialize, JsonSchema)]
     #[serde(default, deny_unknown_fields)]
     pub struct Limits {
         least: u64,

@@ -96,3 +96,13 @@ fn limits_can_be_set_together_or_alone_and_unknown_ones_are_refused() {
         assert!(error.contains("no_such_limit"), "{name}: the unknown limit is not named: {error}");
     }
 }
+
+#[test]
+fn every_limit_says_what_it_is_and_where_its_default_is_from() {
+    for check in checks() {
+        for (limit, _) in check.default_limits().as_object().unwrap() {
+            let about = check.about_limit(limit);
+            assert!(about.split_whitespace().count() >= 5 && about.ends_with('.'), "{}: {limit}: `{about}`", check.name());
+        }
+    }
+}

@@ -1,5 +1,6 @@
 //! Inputs that do not differ.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::check::Check;
@@ -33,7 +34,7 @@ describe! {
 }
 
 /// Limits of [`ConstantInputs`].
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Deviation across samples below which inputs count as the same, relative to the deviation of all pixels.

@@ -1,5 +1,6 @@
 //! Data in which only one class occurs.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::check::Check;
@@ -31,7 +32,7 @@ describe! {
 }
 
 /// Limits of [`SingleClassData`].
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Classes that must have samples. Two, by the definition of classification.

@@ -1,5 +1,6 @@
 //! Inputs on a scale the network was not made for.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::check::Check;
@@ -31,7 +32,7 @@ describe! {
 }
 
 /// Limits of [`UnnormalizedInputs`].
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Largest size of a channel's mean. preflight-ml.

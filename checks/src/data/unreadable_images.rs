@@ -1,5 +1,6 @@
 //! Image files that cannot be decoded.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::check::Check;
@@ -33,7 +34,7 @@ describe! {
 }
 
 /// Limits of [`UnreadableImages`].
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Share of the tried files above which it is a warning. Ours.

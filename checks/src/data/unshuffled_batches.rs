@@ -1,5 +1,6 @@
 //! Batches that arrive sorted by class.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::check::{Check, Maybe};
@@ -33,7 +34,7 @@ describe! {
 }
 
 /// Limits of [`UnshuffledBatches`].
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// How far the largest class's share may lie above that of random order, as a share of the way to 1.

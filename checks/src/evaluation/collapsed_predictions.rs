@@ -1,5 +1,6 @@
 //! A model that answers one class.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::check::{Check, Maybe};
@@ -33,7 +34,7 @@ describe! {
 }
 
 /// Limits of [`CollapsedPredictions`].
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Share of the answers that one class may have. traintools' share for a dominated batch.

@@ -1,5 +1,6 @@
 //! A first loss that is not that of guessing.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::check::{Check, Maybe};
@@ -34,7 +35,7 @@ describe! {
 }
 
 /// Limits of [`InitialLossOffChance`].
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Loss over that of guessing: at most. torchtest2.

@@ -1,5 +1,6 @@
 //! The same picture under different labels.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::check::{Check, Maybe};
@@ -31,7 +32,7 @@ describe! {
 }
 
 /// Limits of [`ConflictingLabels`].
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Share of the samples that may have a twin of another label. Ours.

@@ -1,5 +1,6 @@
 //! Labels that the model has no output for.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::check::Check;
@@ -31,7 +32,7 @@ describe! {
 }
 
 /// Limits of [`LabelOutOfRange`].
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Share of the labels that may be out of range. None, by the definition of the criterion.

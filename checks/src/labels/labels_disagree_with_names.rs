@@ -1,5 +1,6 @@
 //! Labels that contradict the file names.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::check::Check;
@@ -34,7 +35,7 @@ describe! {
 }
 
 /// Limits of [`LabelsDisagreeWithNames`].
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Files that must name a class for the names to be evidence. Ours.

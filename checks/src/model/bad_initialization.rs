@@ -1,5 +1,6 @@
 //! First values on the wrong scale or of one sign.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{all_zero, expected_size, normalised, size, with_biases};
@@ -33,7 +34,7 @@ describe! {
 }
 
 /// Limits of [`BadInitialization`].
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// How many times larger or smaller than expected. Amazon SageMaker Debugger's ratio.

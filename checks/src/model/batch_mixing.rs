@@ -1,5 +1,6 @@
 //! Samples that get mixed up within a batch.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::check::{Check, Maybe};
@@ -31,7 +32,7 @@ describe! {
 }
 
 /// Limits of [`BatchMixingCheck`]: it has none, any dependence is one.
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {}
 

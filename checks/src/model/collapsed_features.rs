@@ -1,5 +1,6 @@
 //! An operator behind which all samples look alike.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::check::{Check, Maybe, Needs};
@@ -34,7 +35,7 @@ describe! {
 }
 
 /// Limits of [`CollapsedFeatures`].
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Relative deviation across samples below which they look alike. Ours: rounding leaves 1e-7, healthy outputs 4e-3 or more.

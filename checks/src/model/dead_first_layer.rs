@@ -1,5 +1,6 @@
 //! A first layer that lets nothing through.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::layer_at;
@@ -34,7 +35,7 @@ describe! {
 }
 
 /// Limits of [`DeadFirstLayer`].
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Share of the first layer's units that may be dead before training. torch-audit.

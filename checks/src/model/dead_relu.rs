@@ -1,5 +1,6 @@
 //! ReLU units that are off for every input.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::layer_at;
@@ -35,7 +36,7 @@ describe! {
 }
 
 /// Limits of [`DeadRelu`].
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Share of a layer's units that may be dead. AutoTrainer's share of zero gradients; SageMaker's 0.5 is reached by sound runs.

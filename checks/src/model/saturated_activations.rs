@@ -1,5 +1,6 @@
 //! Sigmoids and tanhs at the ends of their range.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::layer_at;
@@ -36,7 +37,7 @@ describe! {
 }
 
 /// Limits of [`SaturatedActivations`].
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Share of a layer's values that may be saturated. DeepDiagnosis and Amazon SageMaker Debugger.

@@ -1,5 +1,6 @@
 //! Units that start out equal.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{all_zero, with_biases};
@@ -32,7 +33,7 @@ describe! {
 }
 
 /// Limits of [`SymmetricInitialization`].
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Share of different units among a layer's at or below which it counts as symmetric. Ours: random rows never repeat,

@@ -1,5 +1,6 @@
 //! Gradients that grow out of bounds.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ends;
@@ -36,7 +37,7 @@ describe! {
 }
 
 /// Limits of [`ExplodingGradient`].
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Norm of the whole gradient, before training or at any step. guardtower, preflight-ml.

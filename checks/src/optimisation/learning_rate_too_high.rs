@@ -1,5 +1,6 @@
 //! A learning rate at which the loss grows.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::optimizer_at;
@@ -35,7 +36,7 @@ describe! {
 }
 
 /// Limits of [`LearningRateTooHigh`].
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Above the suggested range by this factor: suspected where the training does not learn. Ours: the usual step of a grid of rates.

@@ -1,5 +1,6 @@
 //! Gradients that fade on their way to the first layers.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ends;
@@ -37,7 +38,7 @@ describe! {
 }
 
 /// Limits of [`VanishingGradient`].
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Mean absolute gradient of the first layer over the last's. AutoTrainer.

@@ -1,5 +1,6 @@
 //! An accuracy that is not one.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Part;
@@ -34,7 +35,7 @@ describe! {
 }
 
 /// Limits of [`AccuracyComputedWrong`].
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Difference between the two, 0..1. Ours: the mean over batches with a smaller last one differs by less.

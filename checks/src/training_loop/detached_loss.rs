@@ -1,5 +1,6 @@
 //! A loss that has lost its way back to the model.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Seen, severity};
@@ -33,7 +34,7 @@ describe! {
 }
 
 /// [`DetachedLoss`] has none: a gradient arrives or it does not.
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {}
 

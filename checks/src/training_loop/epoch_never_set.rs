@@ -1,5 +1,6 @@
 //! A distributed sampler that is never told the epoch.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Part;
@@ -29,7 +30,7 @@ describe! {
 }
 
 /// [`EpochNeverSet`] has none: the epoch was set or it was not.
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {}
 

@@ -1,5 +1,6 @@
 //! An optimizer that holds parameters the model no longer has.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Part, severity};
@@ -34,7 +35,7 @@ describe! {
 }
 
 /// [`ForeignParametersInOptimizer`] has none: a tensor is the model's or it is not.
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {}
 

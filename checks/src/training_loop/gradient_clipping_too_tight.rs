@@ -1,5 +1,6 @@
 //! Gradients that are clipped to next to nothing.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Part, Seen, severity};
@@ -35,7 +36,7 @@ describe! {
 }
 
 /// Limits of [`GradientClippingTooTight`].
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Norm clipped to over the median norm. Ours: a twenty-fifth of the least that Pascanu et al. 2013 call converging.

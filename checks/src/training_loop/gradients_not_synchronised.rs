@@ -1,5 +1,6 @@
 //! Ranks that each train a model of their own.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Part;
@@ -33,7 +34,7 @@ describe! {
 }
 
 /// Limits of [`GradientsNotSynchronised`].
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Distance relative to the norm. Ours: ranks that share gradients differ by rounding, and by weight decay where they start differently.

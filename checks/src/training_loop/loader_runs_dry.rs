@@ -1,5 +1,6 @@
 //! A loader that gives batches once and then no more.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Part;
@@ -31,7 +32,7 @@ describe! {
 }
 
 /// Limits of [`LoaderRunsDry`].
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Share of the passes that gave nothing, 0..1. Ours: one of two passes, the last of which is not counted, is half.

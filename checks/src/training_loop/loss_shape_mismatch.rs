@@ -1,5 +1,6 @@
 //! Outputs and targets of other shapes.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Part, short};
@@ -35,7 +36,7 @@ describe! {
 }
 
 /// [`LossShapeMismatch`] has none: shapes fit or they do not.
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {}
 

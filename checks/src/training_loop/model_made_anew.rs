@@ -1,5 +1,6 @@
 //! A model that is made again in every epoch.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Seen;
@@ -30,7 +31,7 @@ describe! {
 }
 
 /// Limits of [`ModelMadeAnew`].
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Models in turn. Ours: two may be a first attempt and the real one.

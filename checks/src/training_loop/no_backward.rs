@@ -1,5 +1,6 @@
 //! A loop without a backward pass.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Seen, severity};
@@ -31,7 +32,7 @@ describe! {
 }
 
 /// Limits of [`NoBackward`].
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Forward passes with gradients but no backward pass. Ours: losses that join several batches join fewer.

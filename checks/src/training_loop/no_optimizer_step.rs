@@ -1,5 +1,6 @@
 //! A loop that never steps.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Seen, severity};
@@ -32,7 +33,7 @@ describe! {
 }
 
 /// Limits of [`NoOptimizerStep`].
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Forward or backward passes without a step. Ours: gradients are usually accumulated over 2 to 16 batches.

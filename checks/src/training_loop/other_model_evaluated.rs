@@ -1,5 +1,6 @@
 //! An accuracy of another model than the one that is trained.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Part;
@@ -33,7 +34,7 @@ describe! {
 }
 
 /// Limits of [`OtherModelEvaluated`].
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// How far below, as a difference of accuracies. Ours: three deviations of 100 samples.

@@ -1,5 +1,6 @@
 //! Processes that all train on the same batches.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Part;
@@ -32,7 +33,7 @@ describe! {
 }
 
 /// Limits of [`RanksSeeSameData`].
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Share of samples in the same batch, 0..1. Ours: ranks that shuffle each for itself share next to none.

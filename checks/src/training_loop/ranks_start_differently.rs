@@ -1,5 +1,6 @@
 //! Replicas of a model that are not replicas.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Part;
@@ -33,7 +34,7 @@ describe! {
 }
 
 /// Limits of [`RanksStartDifferently`].
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Distance relative to the norm. Ours: rounding is below 1e-6; two random starts are 1.4 apart.

@@ -1,5 +1,6 @@
 //! Steps with gradients that are still scaled.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Seen, falls};
@@ -30,7 +31,7 @@ describe! {
 }
 
 /// [`ScalerNotStepping`] has none: the scaler steps or it does not.
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {}
 

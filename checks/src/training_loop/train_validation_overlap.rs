@@ -1,5 +1,6 @@
 //! Held-out samples that were trained on.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Part;
@@ -34,7 +35,7 @@ describe! {
 }
 
 /// Limits of [`TrainValidationOverlap`].
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Share of the held-out samples that may repeat a training sample, 0..1. Ours: above CIFAR-10's 3.3% (Barz and Denzler 2020).

@@ -1,5 +1,6 @@
 //! Layers that the model computes with and does not own.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Seen, falls};
@@ -29,7 +30,7 @@ describe! {
 }
 
 /// [`UnregisteredParameters`] has none: a parameter is held or it is not.
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {}
 

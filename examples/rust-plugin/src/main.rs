@@ -4,6 +4,7 @@ use nanprobe_checks::evidence::BatchLabels;
 use nanprobe_checks::plugin::{PluginError, serve};
 use nanprobe_checks::stats::beyond;
 use nanprobe_checks::{Check, Finding, Judgement, Severity, describe};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 describe! {
@@ -12,7 +13,7 @@ describe! {
 }
 
 /// What stands under `[plugin.config]`.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Fewest samples of a batch. Ours: below 8 batch norm's statistics are mostly noise.

@@ -23,6 +23,7 @@ pub fn explain(check: &dyn AnyCheck, limits: Option<&Value>, width: usize, color
             Some(value) => page.hanging(Tone::Warning, "", 2, &format!("{name} = {value} (default {default})")),
             None => page.hanging(Tone::Plain, "", 2, &format!("{name} = {default} (default)")),
         }
+        page.hanging(Tone::Dim, "", 4, &check.about_limit(name));
     }
     page.paragraph(Tone::Dim, &format!("Set them under [checks.{}] in nanprobe.toml.", check.name()));
     page.finish()
@@ -84,6 +85,7 @@ impl Paragraph {
 mod tests {
     use nanprobe_checks::evidence::BatchLabels;
     use nanprobe_checks::{Check, Judgement};
+    use schemars::JsonSchema;
     use serde::{Deserialize, Serialize};
 
     use super::*;
@@ -102,9 +104,12 @@ mod tests {
         FallingSky, "data" / "falling-sky"
     }
 
-    #[derive(Serialize, Deserialize)]
+    #[derive(Serialize, Deserialize, JsonSchema)]
     pub struct Limits {
+        /// How near the sky may come. Ours: the height
+        /// of a desk.
         metres: f64,
+        /// Batches that are looked at. CS231n.
         batches: u64,
     }
 
