@@ -12,6 +12,7 @@ use crate::config::{GateSettings, Settings};
 use crate::diagnosis::{Diagnosis, JobReport, Longer, RunReport, Status};
 use crate::experiment::{self, Bench, Suspect, experiment};
 use crate::panel::{Panel, guesses};
+use crate::quote::quote;
 use crate::rank::{Judged, rank};
 use crate::worker::{Cost, Exam, Message, Worker, WorkerError};
 
@@ -61,9 +62,11 @@ pub fn diagnose(settings: &Settings, recorded: Evidence, progress: &mut dyn FnMu
             cost = bench.cost();
         }
     }
+    let config = settings.origin.as_ref().map(|path| path.display().to_string());
     let (conditions, spent) = (conditions(&evidence, settings), start.elapsed().as_secs_f64());
-    let run = RunReport { conditions, spent, trained: cost, problems, stale_accepts: vec![] };
+    let run = RunReport { conditions, spent, trained: cost, problems, config, ..RunReport::default() };
     let mut diagnosis = rank(&evidence, &judged, &outcome, mended.as_deref(), run);
+    diagnosis.verdicts.iter_mut().for_each(quote);
     accept::apply(&mut diagnosis, &settings.accepts);
     diagnosis
 }
@@ -82,7 +85,7 @@ pub fn judge_stored(evidence: &Evidence, settings: &GateSettings) -> Diagnosis {
     let mut problems = Vec::new();
     let judged = Panel::new(&settings.gate, &settings.limits, &settings.plugins).judge(evidence, &mut problems);
     let conditions = evidence.get::<Job>().map(|job| job.run.clone()).unwrap_or_default();
-    let run = RunReport { conditions, spent: 0.0, trained: Cost::default(), problems, stale_accepts: vec![] };
+    let run = RunReport { conditions, problems, ..RunReport::default() };
     let mut diagnosis = rank(evidence, &judged, &experiment::Outcome::default(), None, run);
     accept::apply(&mut diagnosis, &settings.accepts);
     diagnosis

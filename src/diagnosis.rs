@@ -9,6 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::worker::Cost;
 
+mod figures;
+
+pub use figures::{Control, CurveOf, Figures, LayerActivation, LayerWeight, LossCurve};
+
 /// Version of the diagnosis format; changes when an old reader would misread it.
 pub const SCHEMA: &str = "nanprobe.diagnosis/1";
 
@@ -30,6 +34,9 @@ pub struct Diagnosis {
     pub job: Option<JobReport>,
     /// How it was measured.
     pub run: RunReport,
+    /// What a report draws.
+    #[serde(default)]
+    pub figures: Figures,
 }
 
 impl Diagnosis {
@@ -214,6 +221,9 @@ pub struct Verdict {
     pub edit: Option<Remedy>,
     /// Where it stands.
     pub location: Option<Location>,
+    /// The user's line there, quoted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
     /// The check whose remedy makes this finding vanish.
     pub explained_by: Option<String>,
     /// That the user has accepted the finding; none where that is not so. It then has no rank and does not set the exit code.
@@ -256,4 +266,10 @@ pub struct RunReport {
     /// Entries under `[[accept]]` whose fault was looked for and is not there any more, in words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stale_accepts: Vec<String>,
+    /// The `nanprobe.toml` that was read, as it was found: relative to the working directory where it lies below it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<String>,
+    /// The command that was run, as a shell takes it; empty where it is not known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub command: String,
 }

@@ -6,12 +6,14 @@
 //! | 1 | a finding at or above `--fail-on` |
 //! | 2 | wrong usage, unreadable input or an internal error: nothing was diagnosed |
 //! | 3 | too little could be measured to say anything |
+//!
+//! The table that users read, with what Ctrl-C does, is in `docs/ci.md`.
 
 use clap::ValueEnum;
 use nanprobe_checks::Severity;
 use serde::{Deserialize, Serialize};
 
-use crate::diagnosis::{Diagnosis, Status};
+use crate::diagnosis::{Diagnosis, Status, Verdict};
 
 /// No finding at or above `--fail-on`.
 pub const CLEAN: u8 = 0;
@@ -40,7 +42,7 @@ impl FailOn {
     pub const NAMES: &'static [&'static str] = &["error", "warning", "never"];
 
     /// The least severity that counts.
-    fn limit(self) -> Option<Severity> {
+    pub fn limit(self) -> Option<Severity> {
         match self {
             Self::Error => Some(Severity::Error),
             Self::Warning => Some(Severity::Warning),
@@ -49,22 +51,39 @@ impl FailOn {
     }
 }
 
+/// Whether a verdict sets the exit code: a finding of its own at or above `--fail-on`. One that another explains does not
+/// count, for its cause does; nor does one that the user accepted.
+pub fn fails(verdict: &Verdict, fail_on: FailOn) -> bool {
+    let own = verdict.status.is_finding() && verdict.explained_by.is_none() && verdict.accepted.is_none();
+    own && fail_on.limit().is_some_and(|limit| verdict.severity.is_some_and(|severity| severity >= limit))
+}
+
+/// Whether next to nothing was measured.
+pub fn is_too_little(diagnosis: &Diagnosis) -> bool {
+    let unmeasured = diagnosis.verdicts.iter().filter(|v| v.status == Status::NotMeasured).count();
+    diagnosis.symptom.is_none() && 2 * unmeasured > diagnosis.verdicts.len()
+}
+
 /// The exit code of a diagnosis.
 ///
-/// A finding that another one explains does not count, for its cause does; nor does one that the user accepted. A finding outweighs missing
-/// measurements: it stands, whatever else could not be looked at.
+/// A finding outweighs missing measurements: it stands, whatever else could not be looked at.
 pub fn of(diagnosis: &Diagnosis, fail_on: FailOn) -> u8 {
-    let counts = |limit| {
-        let own = diagnosis.verdicts.iter().filter(|v| v.status.is_finding() && v.explained_by.is_none() && v.accepted.is_none());
-        own.filter_map(|v| v.severity).any(|severity| severity >= limit)
-    };
-    let unmeasured = diagnosis.verdicts.iter().filter(|v| v.status == Status::NotMeasured).count();
-    if fail_on.limit().is_some_and(counts) {
+    if diagnosis.verdicts.iter().any(|verdict| fails(verdict, fail_on)) {
         FINDING
-    } else if diagnosis.symptom.is_none() && 2 * unmeasured > diagnosis.verdicts.len() {
+    } else if is_too_little(diagnosis) {
         TOO_LITTLE
     } else {
         CLEAN
+    }
+}
+
+/// What an exit code says, in words.
+pub fn meaning(code: u8) -> &'static str {
+    match code {
+        CLEAN => "no finding at or above --fail-on",
+        FINDING => "a finding at or above --fail-on",
+        TOO_LITTLE => "too little could be measured to say anything",
+        _ => "wrong usage, unreadable input or an internal error",
     }
 }
 

@@ -14,6 +14,7 @@ pub mod demo;
 pub mod design;
 pub mod diagnose;
 pub mod diagnosis;
+pub mod diff;
 pub mod exit;
 pub mod experiment;
 #[cfg(feature = "engine")]
@@ -30,6 +31,7 @@ pub mod plugin;
 pub mod probe;
 pub mod pt2;
 pub mod pth;
+mod quote;
 pub mod rank;
 pub mod report;
 #[cfg(feature = "engine")]

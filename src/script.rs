@@ -3,11 +3,9 @@
 //! The package starts this program again on what it recorded, so the answer comes from there and only the exit code passes through here.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitStatus, Stdio};
 
 use thiserror::Error;
-
-use crate::cli::Format;
 
 /// Why a script cannot be watched.
 #[derive(Debug, Error)]
@@ -28,36 +26,66 @@ pub enum ScriptError {
     Stopped,
 }
 
-/// Runs a script, or the function that `FILE:FUNCTION` names, under the package's watch; answers the exit code.
-pub fn run(script: &str, budget: Option<std::time::Duration>, quick: bool, format: Format) -> Result<u8, ScriptError> {
-    let file = match script.rsplit_once(':') {
-        Some((file, function)) if is_identifier(function) => file,
-        _ => script,
-    };
-    if !Path::new(file).is_file() {
-        return Err(ScriptError::Missing(file.into()));
+/// A script to run under the package's watch.
+#[derive(Clone, Copy, Debug)]
+pub struct Watching<'a> {
+    /// The file, or `FILE:FUNCTION`.
+    pub script: &'a str,
+    /// Time for the experiments.
+    pub budget: Option<std::time::Duration>,
+    /// Whether half a minute has to do.
+    pub quick: bool,
+}
+
+impl Watching<'_> {
+    /// Runs it and lets the package show its table; answers the exit code.
+    pub fn show(self) -> Result<u8, ScriptError> {
+        let (python, mut command) = self.command(false)?;
+        let status = command.status().map_err(|source| ScriptError::Start { python, source })?;
+        code(status)
     }
-    let python = interpreter();
-    let mut command = Command::new(&python);
-    command.args(["-m", "nanprobe"]);
-    if format == Format::Json {
-        command.args(["--format", "json"]);
+
+    /// Runs it; answers the exit code and the report as JSON, which is empty where there is none.
+    pub fn report(self) -> Result<(u8, String), ScriptError> {
+        let (python, mut command) = self.command(true)?;
+        command.stderr(Stdio::inherit()).stdin(Stdio::inherit());
+        let output = command.output().map_err(|source| ScriptError::Start { python, source })?;
+        Ok((code(output.status)?, String::from_utf8_lossy(&output.stdout).into_owned()))
     }
-    if let Some(budget) = budget {
-        command.args(["--budget", &format!("{}s", budget.as_secs())]);
+
+    fn command(self, json: bool) -> Result<(PathBuf, Command), ScriptError> {
+        let file = match self.script.rsplit_once(':') {
+            Some((file, function)) if is_identifier(function) => file,
+            _ => self.script,
+        };
+        if !Path::new(file).is_file() {
+            return Err(ScriptError::Missing(file.into()));
+        }
+        let python = interpreter();
+        let mut command = Command::new(&python);
+        command.args(["-m", "nanprobe"]);
+        if json {
+            command.args(["--format", "json"]);
+        }
+        if let Some(budget) = self.budget {
+            command.args(["--budget", &format!("{}s", budget.as_secs())]);
+        }
+        if self.quick {
+            command.arg("--quick");
+        }
+        if file.len() < self.script.len() {
+            command.args(["--factory", self.script]);
+        } else {
+            command.arg(self.script);
+        }
+        if let Ok(program) = std::env::current_exe() {
+            command.env("NANPROBE_BIN", program);
+        }
+        Ok((python, command))
     }
-    if quick {
-        command.arg("--quick");
-    }
-    if file.len() < script.len() {
-        command.args(["--factory", script]);
-    } else {
-        command.arg(script);
-    }
-    if let Ok(program) = std::env::current_exe() {
-        command.env("NANPROBE_BIN", program);
-    }
-    let status = command.status().map_err(|source| ScriptError::Start { python, source })?;
+}
+
+fn code(status: ExitStatus) -> Result<u8, ScriptError> {
     status.code().and_then(|code| u8::try_from(code).ok()).ok_or(ScriptError::Stopped)
 }
 

@@ -40,8 +40,9 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--seconds", type=float, default=60, help="stop it after so many seconds [default: 60]")
     parser.add_argument("--capture", metavar="DIR", help="only write what was recorded to DIR; nothing is judged")
     parser.add_argument(
-        "--format", choices=("table", "json"), default="table", help="form of the report [default: table]"
+        "--format", default="table", help="form of the report, as `nanprobe report --help` lists them [default: table]"
     )
+    parser.add_argument("-o", "--output", metavar="FILE", help="write the report to FILE [default: standard output]")
     parser.add_argument("--budget", help="time for the experiments, such as 60s [default: 2m]")
     parser.add_argument("--quick", action="store_true", help="30 seconds of experiments")
     options = parser.parse_args(argv)
@@ -72,23 +73,29 @@ def main(argv: list[str]) -> int:
         except (EngineError, ValueError) as error:
             print(f"nanprobe: error: {error}", file=sys.stderr)
             return USAGE
-    _print(report, options.format)
-    return USAGE if crashed else report.exit_code
+    written = _print(report, options.format, options.output)
+    return written or (USAGE if crashed else report.exit_code)
 
 
-def _print(report: Report, form: str) -> None:
-    """The report on standard output: the engine's own table, in the width and the colours of the terminal."""
-    if form == "json":
+def _print(report: Report, form: str, output: str | None) -> int:
+    """The report where it is wanted, in the engine's own words; USAGE if it could not be written."""
+    if form == "json" and not output:
         print(report.to_json())
-        return
-    for note in report.notes:
+        return 0
+    table = form == "table"
+    for note in report.notes if table else ():
         print(f"note: {note}\n", flush=True)
+    command = [find_engine(), "report", "-", "--format", form]
     # Without what the folder of the capture and its missing parts would add, which says nothing to the script's author.
-    shown = subprocess.run([find_engine(), "report", "-", "--quiet"], input=report.to_json(), text=True)
+    command += (["--quiet"] if table else []) + (["-o", output] if output else [])
+    shown = subprocess.run(command, input=report.to_json(), text=True)
+    if shown.returncode == USAGE and not table:
+        return USAGE
     if shown.returncode == USAGE:
         print(report)
-    else:
-        print(f"\n{report.clear} checks clear; --format json has all of it, `nanprobe explain CHECK` more on a finding")
+    elif table and not output:
+        print(f"\n{report.clear} checks clear; --format html has all of it, `nanprobe explain CHECK` more on a finding")
+    return 0
 
 
 def _capture_script(options: Any, folder: Path) -> tuple[bool, list[str] | None]:

@@ -9,7 +9,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -97,26 +96,18 @@ class Report:
     def save(self, path: str | Path) -> None:
         """Writes the report: a path that ends in .json as the engine gave it, one in .html as a page of its own.
 
-        Raises EngineError for .html where the engine does not write pages, ValueError for another ending.
+        Raises EngineError where the page cannot be written, ValueError for another ending.
         """
         path = Path(path)
         if path.suffix == ".json":
             path.write_text(self.to_json() + "\n", encoding="utf-8")
         elif path.suffix == ".html":
-            self._save_page(path)
+            command = [find_engine(), "report", "-", "--format", "html", "-o", str(path)]
+            ran = subprocess.run(command, input=self.to_json(), capture_output=True, text=True)
+            if ran.returncode == 2:
+                raise EngineError(f"cannot write `{path}`: {ran.stderr.strip()}")
         else:
             raise ValueError(f"cannot write `{path}`: the name must end in .json or .html")
-
-    def _save_page(self, path: Path) -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / "evidence.jsonl"
-            line = {"schema": "nanprobe.evidence/1", "measurement": "training-loop", "value": self.evidence}
-            file.write_text(json.dumps(line) + "\n", encoding="utf-8")
-            ran = subprocess.run(
-                [find_engine(), "judge", file, "--format", "html", "-o", path], capture_output=True, text=True
-            )
-        if ran.returncode == 2:
-            raise EngineError(f"this nanprobe writes no HTML: save a .json. It says: {ran.stderr.strip()}")
 
     @property
     def clear(self) -> int:

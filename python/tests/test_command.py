@@ -47,11 +47,18 @@ def make():
             "optimizer": torch.optim.Adam(model.parameters(), lr=0.25)}
 """
 
-# Answers as the engine does; --format html and evidence alone are what it can be asked for besides.
+# Answers as the engine does: `report` reads a diagnosis and shows or writes it, anything else is a diagnosis.
 ENGINE = f"""#!{sys.executable}
 import json, sys
 if sys.argv[1:2] == ["report"]:
     given = json.load(sys.stdin)
+    if "-o" in sys.argv:
+        path = sys.argv[sys.argv.index("-o") + 1]
+        if "/nowhere/" in path:
+            print("error: cannot write", path, file=sys.stderr)
+            sys.exit(2)
+        open(path, "w").write("<h1>" + given["headline"])
+        sys.exit(1)
     print(given["headline"], given["verdicts"][0]["check"], "train.py:7")
     sys.exit(1)
 verdict = {{"rank": 1, "check": "no-backward", "family": "loop", "status": "confirmed", "severity": "error",
@@ -60,7 +67,7 @@ verdict = {{"rank": 1, "check": "no-backward", "family": "loop", "status": "conf
 clear = dict(verdict, rank=None, check="dead-relu", status="clear", severity=None, effect=None, location=None)
 print(json.dumps({{"schema": "nanprobe.diagnosis/1", "headline": " ".join(sys.argv[1:2]) + " headline",
   "symptom": {{"losses": [1.0, "nan", 0.7], "ln_classes": 0.693}}, "verdicts": [verdict, clear]}}))
-sys.exit(2 if "html" in sys.argv else 1)
+sys.exit(1)
 """
 
 
@@ -169,8 +176,10 @@ def test_a_report_reads_shows_and_saves(tmp_path, monkeypatch):
     assert "a note" in str(report)
     report.save(tmp_path / "report.json")
     assert json.loads((tmp_path / "report.json").read_text()) == report.to_dict()
-    with pytest.raises(EngineError, match="HTML"):
-        report.save(tmp_path / "report.html")
+    report.save(tmp_path / "report.html")
+    assert (tmp_path / "report.html").read_text() == f"<h1>{report.headline}"
+    with pytest.raises(EngineError, match="cannot write"):
+        report.save(tmp_path / "nowhere" / "report.html")
     with pytest.raises(ValueError, match="json or .html"):
         report.save(tmp_path / "report.txt")
 

@@ -4,11 +4,15 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
 
+mod diff;
 mod job;
+mod output;
 mod report;
 mod setup;
 
+pub use diff::{Diff, DiffFormat};
 pub use job::JobArgs;
+pub use output::{Form, Output, OutputError, outputs};
 pub use report::{Format, ReportArgs};
 pub use setup::{Accept, Completions, Config, ConfigFormat, Init, Man, Schema};
 
@@ -19,6 +23,8 @@ Examples:
   nanprobe diagnose --script train.py
   nanprobe diagnose --data ./train --model alexnet --optimizer adam --lr 1e-3 --normalize none
   nanprobe measure --data ./train --model resnet18 > evidence.jsonl && nanprobe judge evidence.jsonl
+  nanprobe diagnose -o - -o report.sarif -o summary.md
+  nanprobe diff before.json after.json
   nanprobe demo --fault unshuffled-batches
 
 Exit codes: 0 no finding, 1 a finding at or above --fail-on, 2 wrong usage, 3 too little could be measured.";
@@ -45,6 +51,9 @@ pub enum Command {
     Judge(Judge),
     /// Show a stored report again, in this or another form
     Report(Report),
+    /// Compare two stored reports: what got better, worse, new and gone
+    #[command(after_help = diff::AFTER_HELP)]
+    Diff(Diff),
     /// List every check
     Checks,
     /// Explain a check: what it looks for, why it matters, what to do, and its limits

@@ -1,5 +1,7 @@
 //! `nanprobe demo`.
 
+use std::path::Path;
+
 use anyhow::{Context, Result};
 use nanprobe::cli::{Demo, ReportArgs};
 use nanprobe::demo;
@@ -8,7 +10,7 @@ use nanprobe_checks::Evidence;
 use super::diagnose::diagnose;
 use super::{give, show};
 
-pub fn run(args: &Demo) -> Result<u8> {
+pub fn run(args: &Demo, cwd: &Path) -> Result<u8> {
     if args.list {
         let lines: Vec<String> = demo::faults()?.iter().map(|fault| format!("{:<28} {}\n", fault.name, fault.about)).collect();
         return show(&lines.concat());
@@ -22,5 +24,5 @@ pub fn run(args: &Demo) -> Result<u8> {
         eprintln!("the data and its nanprobe.toml are in {}", folder.display());
     }
     let diagnosis = diagnose(&settings, Evidence::default(), false)?;
-    give(&diagnosis, &ReportArgs::default(), settings.gate.fail_on)
+    give(&diagnosis, &ReportArgs::default(), settings.gate.fail_on, cwd)
 }

@@ -10,6 +10,7 @@ use super::{give, stored_evidence};
 
 pub fn run(args: &Judge, cwd: &Path) -> Result<u8> {
     let settings = GateSettings::resolve(Some(&args.report), args.config.as_deref(), cwd)?;
-    let diagnosis = nanprobe::diagnose::judge_stored(&stored_evidence(&args.file)?, &settings);
-    give(&diagnosis, &args.report, settings.gate.fail_on)
+    let mut diagnosis = nanprobe::diagnose::judge_stored(&stored_evidence(&args.file)?, &settings);
+    diagnosis.run.config = settings.origin.map(|path| path.display().to_string());
+    give(&diagnosis, &args.report, settings.gate.fail_on, cwd)
 }

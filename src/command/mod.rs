@@ -4,11 +4,8 @@ use std::io::{IsTerminal, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use nanprobe::cli::{Format, ReportArgs};
-use nanprobe::config::FailOn;
-use nanprobe::diagnosis::Diagnosis;
+use nanprobe::diagnosis::{Diagnosis, SCHEMA};
 use nanprobe::exit;
-use nanprobe::report::terminal::{self, TableOptions};
 use nanprobe_checks::Evidence;
 
 pub mod accept;
@@ -16,34 +13,18 @@ pub mod checks;
 pub mod config;
 pub mod demo;
 pub mod diagnose;
+pub mod diff;
 pub mod explain;
 pub mod init;
 pub mod judge;
 pub mod measure;
 pub mod model;
+mod output;
 pub mod report;
 pub mod schema;
 pub mod shell;
 
-/// Writes the report where it is wanted and answers the exit code.
-fn give(diagnosis: &Diagnosis, args: &ReportArgs, fail_on: FailOn) -> Result<u8> {
-    let text = match args.format {
-        Format::Json => nanprobe::report::json(diagnosis)?,
-        Format::Table => {
-            let color = args.output.is_none() && color();
-            terminal::table(diagnosis, &TableOptions { width: terminal::width(), color, all: args.all, quiet: args.quiet })
-        }
-    };
-    match &args.output {
-        Some(path) => std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?,
-        None => match show(&text) {
-            // The reader is gone; the finding still stands.
-            Err(error) if is_closed_pipe(&error) => {}
-            shown => drop(shown?),
-        },
-    }
-    Ok(exit::of(diagnosis, fail_on))
-}
+use output::give;
 
 /// Text to standard output.
 fn show(text: &str) -> Result<u8> {
@@ -63,8 +44,12 @@ fn read(path: &Path) -> Result<String> {
 
 /// The diagnosis in a file.
 fn stored_diagnosis(path: &Path) -> Result<Diagnosis> {
-    serde_json::from_str(&read(path)?)
-        .with_context(|| format!("{} is no report of this version; write one with `nanprobe diagnose --format json`", path.display()))
+    let other = || format!("{} is no report of this version ({SCHEMA}); write one with `nanprobe diagnose --format json`", path.display());
+    let diagnosis: Diagnosis = serde_json::from_str(&read(path)?).with_context(other)?;
+    if diagnosis.schema != SCHEMA {
+        anyhow::bail!("{}: it says `{}`", other(), diagnosis.schema);
+    }
+    Ok(diagnosis)
 }
 
 /// The evidence in a file.

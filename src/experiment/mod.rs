@@ -9,8 +9,8 @@ use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::ops::Range;
 
-use nanprobe_checks::Remedy;
 use nanprobe_checks::evidence::TrainingRun;
+use nanprobe_checks::{Real, Remedy};
 
 use crate::diagnosis::{Criterion, Effect, Longer, Status};
 
@@ -57,6 +57,8 @@ pub struct Decision {
     pub status: Status,
     /// What its remedy bought.
     pub effect: Option<Effect>,
+    /// Training loss of the first seed with the remedy alone; empty where it was not trained.
+    pub loss: Vec<Real>,
 }
 
 /// A fix, and where the job stands with it and those before it.
@@ -159,9 +161,15 @@ pub fn experiment(base: &[Remedy], baseline: &[TrainingRun], suspects: &[Suspect
             (Some(single), None) => (Status::Harmless, Some(single)),
             (None, None) => (Status::Suspected, None),
         };
-        decisions.push(Decision { check: suspect.check.clone(), status, effect });
+        let loss = arms.runs(&[index]).into_iter().next().map(|run| run.loss).unwrap_or_default();
+        decisions.push(Decision { check: suspect.check.clone(), status, effect, loss });
     }
-    decisions.extend(suspects[tried.len()..].iter().map(|s| Decision { check: s.check.clone(), status: Status::Suspected, effect: None }));
+    decisions.extend(suspects[tried.len()..].iter().map(|s| Decision {
+        check: s.check.clone(),
+        status: Status::Suspected,
+        effect: None,
+        loss: vec![],
+    }));
     let path = path(before, all, &decisions, &alone, &mut arms);
     let step = |(i, accuracy): (usize, f64)| Step { check: tried[i].check.clone(), remedy: tried[i].remedy.clone(), accuracy };
     let mut fixed: Vec<usize> = path.iter().map(|(i, _)| *i).collect();

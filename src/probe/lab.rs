@@ -1,9 +1,10 @@
 //! What the measurements share.
 
+use std::collections::HashMap;
 use std::time::Instant;
 
 use nanprobe_checks::Remedy;
-use nanprobe_checks::evidence::{Job, ModelSummary, Run, SourceSummary, TrainingRun};
+use nanprobe_checks::evidence::{Job, LabelNames, ModelSummary, NameDisagreement, Run, SourceSummary, TrainingRun};
 use nanprobe_checks::recipe::{Loss, Normalize, Recipe};
 use safetensors::Dtype;
 use tch::{Device, Kind, Tensor};
@@ -43,8 +44,21 @@ pub struct Lab {
     pub plan: Plan,
     /// Threads that one training uses when it is alone.
     pub threads: usize,
+    /// Samples whose file name disagrees with their label, decoded like the others.
+    pub misnamed: Vec<Misnamed>,
     /// The first seed's training by the recipe in force, once it is made.
     pub first_run: Option<TrainingRun>,
+}
+
+/// A sample whose file name speaks of another class than its label.
+#[derive(Clone)]
+pub struct Misnamed {
+    /// Its pixels, uint8 [C, H, W].
+    pub pixels: Vec<u8>,
+    /// Its label.
+    pub label: i64,
+    /// The disagreement.
+    pub names: NameDisagreement,
 }
 
 impl Lab {
@@ -64,7 +78,8 @@ impl Lab {
         let listing = Listing::open(&settings.data.path, &settings.data)?;
         let companion = data::companion(&listing, &settings.data)?;
         sink.record(record(&data::batch_labels(&listing, settings.recipe.batch_size, settings.recipe.shuffle, seed))?)?;
-        sink.record(record(&data::label_names(&listing))?)?;
+        let names = data::label_names(&listing);
+        sink.record(record(&names)?)?;
 
         let mut recipe = settle(settings, &design, &listing)?;
         let classes = listing.classes.len();
@@ -102,6 +117,7 @@ impl Lab {
         sink.record(record(&data::class_counts(&listing, &subset))?)?;
         sink.record(record(&subset.unreadable)?)?;
 
+        let misnamed = misnamed(&listing, names, shape);
         let train = samples(&subset.train, classes, device)?;
         let held_out = samples(&subset.held_out, classes, device)?.standardized_as(&train);
         let seen = train.chosen(&spread(held_out.len().min(train.len()), train.len()))?;
@@ -130,7 +146,7 @@ impl Lab {
         let job = Job { recipe, source, model, run };
         sink.record(record(&job)?)?;
         let treatment = Treatment::none(&job.recipe);
-        Ok(Self { job, design, treatment, train, seen, held_out, shape, device, plan, threads, first_run: None })
+        Ok(Self { job, design, treatment, train, seen, held_out, shape, device, plan, threads, misnamed, first_run: None })
     }
 
     /// The same job with remedies applied, on the same samples.
@@ -157,6 +173,7 @@ impl Lab {
             seen: self.seen.shallow_clone(),
             held_out: self.held_out.shallow_clone(),
             plan: self.plan.clone(),
+            misnamed: vec![],
             first_run: None,
             ..*self
         }
@@ -206,6 +223,26 @@ impl Lab {
     pub fn spread(&self, count: usize) -> Vec<i64> {
         spread(count.min(self.held_out.len()), self.held_out.len())
     }
+}
+
+/// The files in question, decoded; one that cannot be is counted elsewhere.
+fn misnamed(listing: &Listing, names: LabelNames, shape: Shape) -> Vec<Misnamed> {
+    // Names that never agree are of something else than the class.
+    if !names.independent || 2 * names.disagreeing > names.naming {
+        return vec![];
+    }
+    let mut examples: HashMap<String, NameDisagreement> = names.examples.into_iter().map(|names| (names.path.clone(), names)).collect();
+    let mut found = Vec::new();
+    for index in 0..listing.len() {
+        if examples.is_empty() {
+            break;
+        }
+        let Some(names) = examples.remove(&listing.path_of(index)) else { continue };
+        if let Ok(pixels) = listing.decode(index, shape.channels as usize, shape.size as usize) {
+            found.push(Misnamed { pixels, label: i64::from(listing.labels[index]), names });
+        }
+    }
+    found
 }
 
 /// The recipe in force: what the user left open follows from the data and the model.

@@ -30,6 +30,7 @@ mod memorise;
 mod non_finite;
 mod parameters;
 mod permuted_labels;
+mod pictures;
 mod plan;
 mod reference;
 mod serve;
@@ -60,6 +61,12 @@ pub enum ProbeError {
     /// Nothing to compare the first values with.
     #[error("{ON_REQUEST}`--reference FILE`")]
     NoReference,
+    /// Inputs that are no pictures.
+    #[error("the inputs are no pictures of one or three channels")]
+    NoPictures,
+    /// A picture that cannot be drawn.
+    #[error("cannot draw a picture: {0}")]
+    Draw(#[from] image::ImageError),
     /// A measurement that another one builds on.
     #[error("{0} is missing")]
     Missing(&'static str),
@@ -82,6 +89,7 @@ pub fn measure(settings: &Settings, sink: &mut dyn Sink) -> Result<Lab, ProbeErr
     take(sink, "looking at the inputs", || input_statistics::measure(&lab))?;
     take(sink, "looking at the labels", || label_range::measure(&lab))?;
     take(sink, "looking for identical samples", || identical_samples::measure(&lab))?;
+    take(sink, "drawing the first batches", || pictures::measure(&lab))?;
     take(sink, "looking at the parameters", || parameters::measure(&lab))?;
     take(sink, "comparing the parameters with the reference", || reference::measure(&lab))?;
     take(sink, "looking for samples that are mixed", || batch_mixing::measure(&lab))?;

@@ -5,10 +5,30 @@
 
 use crate::diagnosis::Diagnosis;
 
+mod comparison;
+mod escape;
+mod github;
+mod html;
+mod junit;
+mod markdown;
 mod numbers;
+mod place;
+mod plain;
+mod ranked;
 #[cfg(test)]
 pub(crate) mod samples;
+mod sarif;
+mod svg;
 pub mod terminal;
+
+pub use comparison::comparison_markdown;
+pub use github::github;
+pub use html::html;
+pub use junit::junit;
+pub use markdown::markdown;
+pub use place::Repository;
+pub use plain::plain;
+pub use sarif::sarif;
 
 /// The diagnosis in its versioned form.
 pub fn json(diagnosis: &Diagnosis) -> serde_json::Result<String> {

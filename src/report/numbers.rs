@@ -4,6 +4,7 @@ use nanprobe_checks::Real;
 use nanprobe_checks::stats::Interval;
 
 use crate::diagnosis::{Criterion, Effect, Status, Verdict};
+use crate::diff::{AccuracyChange, Direction};
 
 /// A share, 0..1, in percent: one decimal where it is small or almost all.
 pub(super) fn percent(share: f64) -> String {
@@ -68,6 +69,26 @@ pub(super) fn effect(verdict: &Verdict) -> String {
             format!("same accuracy, half-way in {after} steps instead of {before}")
         }
     }
+}
+
+/// From one accuracy to another, and whether the difference is beyond the noise.
+pub(super) fn accuracy_change(change: &AccuracyChange) -> String {
+    let AccuracyChange { before, after, interval, .. } = change;
+    let says = match change.direction {
+        Direction::Better => "better",
+        Direction::Worse => "worse",
+        Direction::WithinNoise => "within the noise of either",
+    };
+    let intervals = [change.before_interval, change.after_interval].map(share_interval);
+    format!(
+        "{} ({}) -> {} ({}): {} points ({}), {says}",
+        percent(before.0),
+        intervals[0],
+        percent(after.0),
+        intervals[1],
+        points(after.0 - before.0),
+        points_interval(*interval)
+    )
 }
 
 /// A loss in nats, to three digits.

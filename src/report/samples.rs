@@ -5,7 +5,7 @@ use nanprobe_checks::stats::{Interval, wilson};
 use nanprobe_checks::{Location, Real, Severity};
 
 use crate::config::Settings;
-use crate::diagnosis::{Criterion, Diagnosis, Effect, Fix, JobReport, RunReport, SCHEMA, Status, Symptom, Verdict};
+use crate::diagnosis::{Criterion, Diagnosis, Effect, Figures, Fix, JobReport, RunReport, SCHEMA, Status, Symptom, Verdict};
 use crate::worker::Cost;
 
 fn verdict(check: &str, family: &str, status: Status) -> Verdict {
@@ -21,6 +21,7 @@ fn verdict(check: &str, family: &str, status: Status) -> Verdict {
         remedy: String::new(),
         edit: None,
         location: None,
+        source: None,
         explained_by: None,
         accepted: None,
     }
@@ -73,7 +74,7 @@ fn symptom(confusion: Vec<Vec<u64>>, loss: f64) -> Symptom {
         samples: total / 3,
         seeds: 3,
         steps: 60,
-        losses: vec![Real(0.71), Real(0.70), Real(loss)],
+        losses: (0..60).map(|step| Real(loss + (0.71 - loss) * f64::exp(-f64::from(step) / 20.0))).collect(),
     }
 }
 
@@ -101,6 +102,8 @@ fn run(spent: f64, lowered: &[&str], problems: &[&str]) -> RunReport {
         trained: Cost { steps: if problems.is_empty() { 1440 } else { 0 }, seconds: 0.9 * spent },
         problems: strings(problems),
         stale_accepts: vec![],
+        config: None,
+        command: "nanprobe diagnose --data ./train --model resnet18 --no-shuffle --lr 1e-6".to_owned(),
     }
 }
 
@@ -123,6 +126,7 @@ pub fn two_fixes() -> Diagnosis {
         measured: "learning rate 1e-6; the sweep falls fastest at 2e-3".to_owned(),
         remedy: "raise the learning rate to about 2e-3".to_owned(),
         location: Some(Location { module: String::new(), file: Some("train.py".to_owned()), line: Some(42) }),
+        source: Some("optimizer = torch.optim.SGD(model.parameters(), lr=1e-6)".to_owned()),
         ..verdict("learning-rate-too-low", "optimisation", Status::Contributing)
     };
     let collapsed = Verdict {
@@ -181,6 +185,7 @@ pub fn two_fixes() -> Diagnosis {
         ],
         job: Some(job("resnet18, 11.2 M parameters", &["T-shirt", "Shirt"])),
         run: run(87.4, &["image size 224 -> 64 px"], &[]),
+        figures: Figures::default(),
     }
 }
 
@@ -198,6 +203,7 @@ pub fn healthy() -> Diagnosis {
         fixes: vec![],
         job: Some(job("small-cnn, 62 k parameters", &["T-shirt", "Shirt"])),
         run: run(31.0, &[], &[]),
+        figures: Figures::default(),
     }
 }
 
@@ -232,6 +238,7 @@ pub fn many_classes() -> Diagnosis {
         }],
         job: Some(job("vgg11, 129 M parameters", &names.iter().map(String::as_str).collect::<Vec<_>>())),
         run: run(118.2, &[], &[]),
+        figures: Figures::default(),
     }
 }
 
@@ -266,5 +273,6 @@ pub fn died_early() -> Diagnosis {
             &[],
             &["the measuring process was ended by signal 9 (killed) while it took `initial-loss`: free memory, or lower --batch-size"],
         ),
+        figures: Figures::default(),
     }
 }

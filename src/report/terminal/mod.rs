@@ -1,6 +1,7 @@
 //! Text for people at a terminal: the ranked table, a check's page, a model's contents, progress.
 
 mod checks;
+mod comparison;
 mod config;
 mod confusion;
 mod explain;
@@ -8,9 +9,11 @@ mod findings;
 mod model;
 mod page;
 mod progress;
+mod sparkline;
 mod table;
 
 pub use checks::list_checks;
+pub use comparison::comparison;
 pub use config::config;
 pub use explain::explain;
 pub use model::{ModelContents, model};

@@ -1,13 +1,19 @@
 //! The report for people: what to change first, then how sure that is, then everything else.
 
-use nanprobe_checks::evidence::ON_REQUEST;
 use nanprobe_checks::plugin::FAMILY;
 use nanprobe_checks::recipe::Loss;
 
 use super::page::{Page, Tone};
+use super::sparkline::sparkline;
 use super::{confusion, findings};
 use crate::diagnosis::{Diagnosis, Status, Symptom, Verdict};
 use crate::report::numbers::{count, loss, percent, plural, share_interval};
+use crate::report::ranked::{place, unmeasured, with_status};
+
+/// Columns of the loss curve.
+const CURVE: usize = 30;
+/// Columns that the line of the curve has beside it.
+const BESIDE_CURVE: usize = 32;
 
 /// How to lay the report out.
 #[derive(Clone, Copy, Debug)]
@@ -27,10 +33,10 @@ pub fn table(diagnosis: &Diagnosis, options: &TableOptions) -> String {
     let mut page = Page::new(options.width, options.color);
     page.paragraph(Tone::Strong, &diagnosis.headline);
     page.blank();
+    fixes(&mut page, diagnosis);
     if !options.quiet {
         symptom(&mut page, diagnosis);
     }
-    fixes(&mut page, diagnosis);
     for problem in &diagnosis.run.problems {
         page.fact("problem", Tone::Warning, problem);
     }
@@ -72,6 +78,10 @@ fn symptom(page: &mut Page, diagnosis: &Diagnosis) {
     };
     let trained = format!("{} x {} steps", plural(symptom.seeds as usize, "seed"), symptom.steps);
     page.fact("loss", Tone::Plain, &format!("{} after {trained}{guessing}", loss(symptom.loss.0)));
+    if let [first, .., last] = symptom.losses.as_slice() {
+        let curve = sparkline(&symptom.losses, page.width.saturating_sub(BESIDE_CURVE).min(CURVE));
+        page.fact("by step", Tone::Plain, &format!("{} {curve} {}", loss(first.0), loss(last.0)));
+    }
 }
 
 fn fixes(page: &mut Page, diagnosis: &Diagnosis) {
@@ -81,14 +91,12 @@ fn fixes(page: &mut Page, diagnosis: &Diagnosis) {
     let path: Vec<String> =
         diagnosis.start().into_iter().chain(diagnosis.fixes.iter().map(|fix| fix.accuracy)).map(|share| percent(share.0)).collect();
     let of = if diagnosis.by_heart() { "of a few samples learned by heart" } else { "balanced accuracy" };
-    page.fact("fix path", Tone::Good, &format!("{} {of}", path.join(" -> ")));
+    page.fact("to fix", Tone::Good, &format!("{} {of}, each step tried", path.join(" -> ")));
     for (i, fix) in diagnosis.fixes.iter().enumerate() {
-        page.step(i + 1, &fix.remedy);
+        let verdict = diagnosis.verdicts.iter().find(|verdict| verdict.check == fix.check);
+        let place = verdict.and_then(|verdict| verdict.location.as_ref()).and_then(place);
+        page.step(i + 1, &place.map_or_else(|| fix.remedy.clone(), |place| format!("{} ({place})", fix.remedy)));
     }
-}
-
-fn with_status(diagnosis: &Diagnosis, status: Status) -> Vec<&Verdict> {
-    diagnosis.verdicts.iter().filter(|verdict| verdict.status == status).collect()
 }
 
 fn cleared(page: &mut Page, diagnosis: &Diagnosis, all: bool) {
@@ -107,17 +115,9 @@ fn cleared(page: &mut Page, diagnosis: &Diagnosis, all: bool) {
     }
 }
 
-/// One line for each reason, with the checks it kept from judging. What nobody asked for is only listed if all is wanted.
+/// One line for each reason, with the checks it kept from judging.
 fn not_measured(page: &mut Page, diagnosis: &Diagnosis, all: bool) {
-    let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
-    let wanted = |verdict: &&Verdict| all || !verdict.message.contains(ON_REQUEST);
-    for verdict in with_status(diagnosis, Status::NotMeasured).into_iter().filter(wanted) {
-        match reasons.iter_mut().find(|(reason, _)| *reason == verdict.message) {
-            Some((_, checks)) => checks.push(&verdict.check),
-            None => reasons.push((&verdict.message, vec![&verdict.check])),
-        }
-    }
-    for (reason, checks) in reasons {
+    for (reason, checks) in unmeasured(diagnosis, all) {
         page.paragraph(Tone::Warning, &format!("{} not measured: {reason}", plural(checks.len(), "check")));
         page.hanging(Tone::Dim, "", 2, &checks.join(", "));
     }

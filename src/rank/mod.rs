@@ -12,6 +12,8 @@ use crate::experiment::{self, CheckName};
 use crate::headline::{self, beyond};
 use crate::panel::guesses;
 
+mod figures;
+
 /// A check's answer to the evidence.
 #[derive(Clone, Debug)]
 pub struct Judged {
@@ -82,7 +84,16 @@ pub fn rank(evidence: &Evidence, judged: &[Judged], outcome: &experiment::Outcom
         })
         .collect();
     let job = evidence.get::<Job>().map(JobReport::of);
-    let diagnosis = Diagnosis { schema: SCHEMA.to_owned(), headline: String::new(), symptom, verdicts, fixes, job, run };
+    let diagnosis = Diagnosis {
+        schema: SCHEMA.to_owned(),
+        headline: String::new(),
+        symptom,
+        verdicts,
+        fixes,
+        job,
+        run,
+        figures: figures::figures(evidence, outcome),
+    };
     Diagnosis { headline: headline::of(evidence, &diagnosis), ..diagnosis }
 }
 
@@ -99,6 +110,7 @@ fn verdict(judged: &Judged, evidence: &Evidence, outcome: &experiment::Outcome) 
         remedy: String::new(),
         edit: None,
         location: None,
+        source: None,
         explained_by: None,
         accepted: None,
     };
