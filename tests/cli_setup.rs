@@ -102,7 +102,7 @@ fn accept_adds_an_entry_that_then_counts() {
 fn schema_prints_what_is_checked_in() {
     for (args, name) in [(&["schema"][..], "diagnosis"), (&["schema", "evidence"], "evidence"), (&["schema", "verdicts"], "verdicts")] {
         let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("docs/schema/{name}.json"));
-        assert_eq!(Place::new().run(args).stdout, std::fs::read_to_string(path).unwrap(), "{name}");
+        assert!(Place::new().run(args).stdout == std::fs::read_to_string(path).unwrap(), "docs/schema/{name}.json is another");
     }
     Place::new().run(&["schema", "diagnoses"]).refuses(&["diagnosis"]);
 }
