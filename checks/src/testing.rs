@@ -49,7 +49,7 @@ pub fn job() -> Job {
         source: SourceSummary {
             path: "train".to_owned(),
             kind: "image folder".to_owned(),
-            rule: "the folder is the label".to_owned(),
+            rule: "folder name".to_owned(),
             classes: vec!["shirt".to_owned(), "top".to_owned()],
             listed: 1200,
             train: 800,

@@ -1,6 +1,5 @@
 //! Classes of very different size.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::check::Check;
@@ -34,7 +33,7 @@ describe! {
 }
 
 /// Limits of [`ClassImbalance`].
-#[derive(Serialize, Deserialize, JsonSchema)]
+#[derive(Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Largest to smallest class from which it is noted. Ours: Buda et al. 2018 see little effect below it.

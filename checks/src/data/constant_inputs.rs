@@ -1,6 +1,5 @@
 //! Inputs that do not differ.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::check::Check;
@@ -34,7 +33,7 @@ describe! {
 }
 
 /// Limits of [`ConstantInputs`].
-#[derive(Serialize, Deserialize, JsonSchema)]
+#[derive(Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Deviation across samples below which inputs count as the same, relative to the deviation of all pixels.

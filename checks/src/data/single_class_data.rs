@@ -1,6 +1,5 @@
 //! Data in which only one class occurs.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::check::Check;
@@ -32,7 +31,7 @@ describe! {
 }
 
 /// Limits of [`SingleClassData`].
-#[derive(Serialize, Deserialize, JsonSchema)]
+#[derive(Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Classes that must have samples. Two, by the definition of classification.

@@ -1,6 +1,5 @@
 //! Inputs on a scale the network was not made for.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::check::Check;
@@ -32,7 +31,7 @@ describe! {
 }
 
 /// Limits of [`UnnormalizedInputs`].
-#[derive(Serialize, Deserialize, JsonSchema)]
+#[derive(Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Largest size of a channel's mean. preflight-ml.

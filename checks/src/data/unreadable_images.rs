@@ -1,6 +1,5 @@
 //! Image files that cannot be decoded.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::check::Check;
@@ -34,7 +33,7 @@ describe! {
 }
 
 /// Limits of [`UnreadableImages`].
-#[derive(Serialize, Deserialize, JsonSchema)]
+#[derive(Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Share of the tried files above which it is a warning. Ours.

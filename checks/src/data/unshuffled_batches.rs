@@ -1,6 +1,5 @@
 //! Batches that arrive sorted by class.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::check::{Check, Maybe};
@@ -34,7 +33,7 @@ describe! {
 }
 
 /// Limits of [`UnshuffledBatches`].
-#[derive(Serialize, Deserialize, JsonSchema)]
+#[derive(Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// How far the largest class's share may lie above that of random order, as a share of the way to 1.

@@ -1,6 +1,5 @@
 //! A model that answers one class.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::check::{Check, Maybe};
@@ -34,7 +33,7 @@ describe! {
 }
 
 /// Limits of [`CollapsedPredictions`].
-#[derive(Serialize, Deserialize, JsonSchema)]
+#[derive(Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Share of the answers that one class may have. traintools' share for a dominated batch.

@@ -1,6 +1,5 @@
 //! A first loss that is not that of guessing.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::check::{Check, Maybe};
@@ -35,12 +34,12 @@ describe! {
 }
 
 /// Limits of [`InitialLossOffChance`].
-#[derive(Serialize, Deserialize, JsonSchema)]
+#[derive(Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// Loss over that of guessing: at most. torchtest2.
+    /// Most that the first loss may be, in multiples of that of guessing. torchtest2.
     pub high: f64,
-    /// At least. torchtest2.
+    /// Least that it may be, likewise. torchtest2.
     pub low: f64,
     /// Size of the last layer's weights over the architecture's own from which they are offered for a new start. Ours.
     pub last_layer: f64,

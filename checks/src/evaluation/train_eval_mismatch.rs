@@ -1,6 +1,5 @@
 //! A model that is evaluated as another one than was trained.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::check::{Check, Maybe, Needs};
@@ -35,7 +34,7 @@ describe! {
 }
 
 /// Limits of [`TrainEvalMismatch`].
-#[derive(Serialize, Deserialize, JsonSchema)]
+#[derive(Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Balanced accuracy that statistics taken anew may add, 0..1. Ours: three deviations of 400 held-out samples.

@@ -1,6 +1,5 @@
 //! The same picture under different labels.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::check::{Check, Maybe};
@@ -32,7 +31,7 @@ describe! {
 }
 
 /// Limits of [`ConflictingLabels`].
-#[derive(Serialize, Deserialize, JsonSchema)]
+#[derive(Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Share of the samples that may have a twin of another label. Ours.

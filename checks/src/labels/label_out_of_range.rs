@@ -1,6 +1,5 @@
 //! Labels that the model has no output for.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::check::Check;
@@ -32,7 +31,7 @@ describe! {
 }
 
 /// Limits of [`LabelOutOfRange`].
-#[derive(Serialize, Deserialize, JsonSchema)]
+#[derive(Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Share of the labels that may be out of range. None, by the definition of the criterion.

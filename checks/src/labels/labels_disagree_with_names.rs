@@ -1,6 +1,5 @@
 //! Labels that contradict the file names.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::check::Check;
@@ -35,7 +34,7 @@ describe! {
 }
 
 /// Limits of [`LabelsDisagreeWithNames`].
-#[derive(Serialize, Deserialize, JsonSchema)]
+#[derive(Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Files that must name a class for the names to be evidence. Ours.

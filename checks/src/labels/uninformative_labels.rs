@@ -1,6 +1,5 @@
 //! Labels that say nothing about the inputs.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::check::{Check, Maybe};
@@ -36,7 +35,7 @@ describe! {
 }
 
 /// Limits of [`UninformativeLabels`].
-#[derive(Serialize, Deserialize, JsonSchema)]
+#[derive(Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Standard errors above guessing that count as better: one-sided 95% (Ojala and Garriga 2010 use p < 0.05).

@@ -1,6 +1,5 @@
 //! Outputs that are not what the criterion takes.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::check::{Check, Maybe};
@@ -32,7 +31,7 @@ describe! {
 }
 
 /// Limits of [`ActivationOnLogits`].
-#[derive(Serialize, Deserialize, JsonSchema)]
+#[derive(Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// How far a row's sum (of exponentials) may be from 1 to count as (log-)probabilities. Ours: float32 rounding over 1000 classes.

@@ -1,6 +1,5 @@
 //! First values on the wrong scale or of one sign.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{all_zero, expected_size, normalised, size, with_biases};
@@ -34,7 +33,7 @@ describe! {
 }
 
 /// Limits of [`BadInitialization`].
-#[derive(Serialize, Deserialize, JsonSchema)]
+#[derive(Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// How many times larger or smaller than expected. Amazon SageMaker Debugger's ratio.

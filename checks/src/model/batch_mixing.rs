@@ -1,6 +1,5 @@
 //! Samples that get mixed up within a batch.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::check::{Check, Maybe};
@@ -32,7 +31,7 @@ describe! {
 }
 
 /// Limits of [`BatchMixingCheck`]: it has none, any dependence is one.
-#[derive(Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {}
 

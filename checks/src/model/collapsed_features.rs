@@ -1,6 +1,5 @@
 //! An operator behind which all samples look alike.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::check::{Check, Maybe, Needs};
@@ -35,7 +34,7 @@ describe! {
 }
 
 /// Limits of [`CollapsedFeatures`].
-#[derive(Serialize, Deserialize, JsonSchema)]
+#[derive(Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Relative deviation across samples below which they look alike. Ours: rounding leaves 1e-7, healthy outputs 4e-3 or more.

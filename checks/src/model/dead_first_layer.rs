@@ -1,6 +1,5 @@
 //! A first layer that lets nothing through.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::layer_at;
@@ -35,7 +34,7 @@ describe! {
 }
 
 /// Limits of [`DeadFirstLayer`].
-#[derive(Serialize, Deserialize, JsonSchema)]
+#[derive(Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Share of the first layer's units that may be dead before training. torch-audit.

@@ -1,6 +1,5 @@
 //! ReLU units that are off for every input.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::layer_at;
@@ -36,7 +35,7 @@ describe! {
 }
 
 /// Limits of [`DeadRelu`].
-#[derive(Serialize, Deserialize, JsonSchema)]
+#[derive(Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Share of a layer's units that may be dead. AutoTrainer's share of zero gradients; SageMaker's 0.5 is reached by sound runs.

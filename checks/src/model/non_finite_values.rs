@@ -1,6 +1,5 @@
 //! NaN and infinity.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::check::{Check, Maybe};
@@ -35,7 +34,7 @@ describe! {
 }
 
 /// Limits of [`NonFiniteValues`].
-#[derive(Serialize, Deserialize, JsonSchema)]
+#[derive(Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Size of a parameter from which the training counts as diverged. Ours: trained networks stay below 100.

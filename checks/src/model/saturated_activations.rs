@@ -1,6 +1,5 @@
 //! Sigmoids and tanhs at the ends of their range.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::layer_at;
@@ -37,7 +36,7 @@ describe! {
 }
 
 /// Limits of [`SaturatedActivations`].
-#[derive(Serialize, Deserialize, JsonSchema)]
+#[derive(Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Share of a layer's values that may be saturated. DeepDiagnosis and Amazon SageMaker Debugger.

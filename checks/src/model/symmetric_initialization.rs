@@ -1,6 +1,5 @@
 //! Units that start out equal.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{all_zero, with_biases};
@@ -33,7 +32,7 @@ describe! {
 }
 
 /// Limits of [`SymmetricInitialization`].
-#[derive(Serialize, Deserialize, JsonSchema)]
+#[derive(Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Share of different units among a layer's at or below which it counts as symmetric. Ours: random rows never repeat,

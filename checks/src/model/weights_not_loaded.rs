@@ -1,6 +1,5 @@
 //! Pretrained weights that never arrived.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::check::{Check, Maybe};
@@ -33,7 +32,7 @@ describe! {
 }
 
 /// Limits of [`WeightsNotLoaded`].
-#[derive(Serialize, Deserialize, JsonSchema)]
+#[derive(Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Correlation below which a weight has nothing of the reference's. Ours: fine-tuned weights keep 0.9 and more, fresh ones of 100 values stay below 0.3.

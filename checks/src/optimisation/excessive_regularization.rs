@@ -1,6 +1,5 @@
 //! Weight decay that pulls harder than the loss.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::check::{Check, Maybe};
@@ -35,7 +34,7 @@ describe! {
 }
 
 /// Limits of [`ExcessiveRegularization`].
-#[derive(Serialize, Deserialize, JsonSchema)]
+#[derive(Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Weight decay up to this is left alone where it is added to the gradient. A hundred times torchvision's 1e-4.

@@ -1,6 +1,5 @@
 //! Gradients that grow out of bounds.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ends;
@@ -37,7 +36,7 @@ describe! {
 }
 
 /// Limits of [`ExplodingGradient`].
-#[derive(Serialize, Deserialize, JsonSchema)]
+#[derive(Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Norm of the whole gradient, before training or at any step. guardtower, preflight-ml.

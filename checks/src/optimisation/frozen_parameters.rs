@@ -1,6 +1,5 @@
 //! Randomly initialised parameters that never change.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::check::{Check, Maybe, Needs};
@@ -36,7 +35,7 @@ describe! {
 }
 
 /// Limits of [`FrozenParameters`].
-#[derive(Serialize, Deserialize, JsonSchema)]
+#[derive(Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Share of the layers that must be frozen at random for an error. Ours: the larger part of the model.

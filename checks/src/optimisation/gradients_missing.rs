@@ -1,6 +1,5 @@
 //! Parameters that no gradient reaches.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::check::{Check, Maybe};
@@ -32,7 +31,7 @@ describe! {
 }
 
 /// Limits of [`GradientsMissing`].
-#[derive(Serialize, Deserialize, JsonSchema)]
+#[derive(Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Share of the values to be trained that must be cut off for an error. Ours: less is an unused head.

@@ -1,6 +1,5 @@
 //! A learning rate at which the loss grows.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::optimizer_at;
@@ -36,7 +35,7 @@ describe! {
 }
 
 /// Limits of [`LearningRateTooHigh`].
-#[derive(Serialize, Deserialize, JsonSchema)]
+#[derive(Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Above the suggested range by this factor: suspected where the training does not learn. Ours: the usual step of a grid of rates.

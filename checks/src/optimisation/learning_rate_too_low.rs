@@ -1,6 +1,5 @@
 //! A learning rate at which hardly anything moves.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{optimizer_at, usual_optimizer};
@@ -37,7 +36,7 @@ describe! {
 }
 
 /// Limits of [`LearningRateTooLow`].
-#[derive(Serialize, Deserialize, JsonSchema)]
+#[derive(Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Below the suggested range by this factor: suspected where the training does not learn. Ours: the usual step of a grid of rates.

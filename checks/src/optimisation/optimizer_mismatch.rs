@@ -1,6 +1,5 @@
 //! A network that one kind of optimizer trains and the other does not.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::check::Check;
@@ -33,7 +32,7 @@ describe! {
 }
 
 /// Limits of [`OptimizerMismatch`].
-#[derive(Serialize, Deserialize, JsonSchema)]
+#[derive(Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Way from guessing (0) to perfect (1) that counts as learning. The same that other checks use.

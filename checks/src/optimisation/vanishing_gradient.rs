@@ -1,6 +1,5 @@
 //! Gradients that fade on their way to the first layers.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ends;
@@ -38,7 +37,7 @@ describe! {
 }
 
 /// Limits of [`VanishingGradient`].
-#[derive(Serialize, Deserialize, JsonSchema)]
+#[derive(Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Mean absolute gradient of the first layer over the last's. AutoTrainer.

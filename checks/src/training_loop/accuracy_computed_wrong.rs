@@ -1,6 +1,5 @@
 //! An accuracy that is not one.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Part;
@@ -35,7 +34,7 @@ describe! {
 }
 
 /// Limits of [`AccuracyComputedWrong`].
-#[derive(Serialize, Deserialize, JsonSchema)]
+#[derive(Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Difference between the two, 0..1. Ours: the mean over batches with a smaller last one differs by less.

@@ -1,6 +1,5 @@
 //! A loss that has lost its way back to the model.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Seen, severity};
@@ -34,7 +33,7 @@ describe! {
 }
 
 /// [`DetachedLoss`] has none: a gradient arrives or it does not.
-#[derive(Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {}
 

@@ -1,6 +1,5 @@
 //! A distributed sampler that is never told the epoch.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Part;
@@ -30,7 +29,7 @@ describe! {
 }
 
 /// [`EpochNeverSet`] has none: the epoch was set or it was not.
-#[derive(Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {}
 

@@ -1,6 +1,5 @@
 //! An optimizer that holds parameters the model no longer has.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Part, severity};
@@ -35,7 +34,7 @@ describe! {
 }
 
 /// [`ForeignParametersInOptimizer`] has none: a tensor is the model's or it is not.
-#[derive(Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {}
 

@@ -1,6 +1,5 @@
 //! Gradients that are clipped to next to nothing.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Part, Seen, severity};
@@ -36,7 +35,7 @@ describe! {
 }
 
 /// Limits of [`GradientClippingTooTight`].
-#[derive(Serialize, Deserialize, JsonSchema)]
+#[derive(Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Norm clipped to over the median norm. Ours: a twenty-fifth of the least that Pascanu et al. 2013 call converging.

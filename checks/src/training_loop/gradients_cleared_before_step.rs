@@ -1,6 +1,5 @@
 //! Gradients that are thrown away before they are used.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Seen, severity};
@@ -33,7 +32,7 @@ describe! {
 }
 
 /// Limits of [`GradientsClearedBeforeStep`].
-#[derive(Serialize, Deserialize, JsonSchema)]
+#[derive(Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Share of the steps that may find no gradient, 0..1. Ours: one of two, as of two optimizers that take turns.

@@ -1,6 +1,5 @@
 //! Ranks that each train a model of their own.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Part;
@@ -34,7 +33,7 @@ describe! {
 }
 
 /// Limits of [`GradientsNotSynchronised`].
-#[derive(Serialize, Deserialize, JsonSchema)]
+#[derive(Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Distance relative to the norm. Ours: ranks that share gradients differ by rounding, and by weight decay where they start differently.

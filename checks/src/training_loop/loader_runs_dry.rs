@@ -1,6 +1,5 @@
 //! A loader that gives batches once and then no more.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Part;
@@ -32,7 +31,7 @@ describe! {
 }
 
 /// Limits of [`LoaderRunsDry`].
-#[derive(Serialize, Deserialize, JsonSchema)]
+#[derive(Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Share of the passes that gave nothing, 0..1. Ours: one of two passes, the last of which is not counted, is half.

@@ -1,6 +1,5 @@
 //! A loop that leaves the model where a plain one does not.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Seen, falls};
@@ -35,7 +34,7 @@ describe! {
 }
 
 /// Limits of [`LoopFallsShort`].
-#[derive(Serialize, Deserialize, JsonSchema)]
+#[derive(Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Share of the way from guessing to perfect that the loop may reach at most. Ours: three deviations of 400 held-out samples of two classes.

@@ -1,6 +1,5 @@
 //! Outputs and targets of other shapes.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Part, short};
@@ -36,7 +35,7 @@ describe! {
 }
 
 /// [`LossShapeMismatch`] has none: shapes fit or they do not.
-#[derive(Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {}
 

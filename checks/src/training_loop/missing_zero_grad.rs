@@ -1,6 +1,5 @@
 //! Gradients that pile up.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Seen, severity};
@@ -34,7 +33,7 @@ describe! {
 }
 
 /// Limits of [`MissingZeroGrad`].
-#[derive(Serialize, Deserialize, JsonSchema)]
+#[derive(Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Share of the backward passes after the first step that may add to used gradients, 0..1. Ours: one of two, as two

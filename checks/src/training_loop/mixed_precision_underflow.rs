@@ -1,6 +1,5 @@
 //! Gradients too small for half precision.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Part, Seen, falls};
@@ -36,7 +35,7 @@ describe! {
 }
 
 /// Limits of [`MixedPrecisionUnderflow`].
-#[derive(Serialize, Deserialize, JsonSchema)]
+#[derive(Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Share of the gradients' values that may be exactly zero, 0..1. Ours: below AutoTrainer's 0.7; a weight's gradient is only zero

@@ -1,6 +1,5 @@
 //! A model that is made again in every epoch.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Seen;
@@ -31,7 +30,7 @@ describe! {
 }
 
 /// Limits of [`ModelMadeAnew`].
-#[derive(Serialize, Deserialize, JsonSchema)]
+#[derive(Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Models in turn. Ours: two may be a first attempt and the real one.

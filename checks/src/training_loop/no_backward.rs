@@ -1,6 +1,5 @@
 //! A loop without a backward pass.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Seen, severity};
@@ -32,7 +31,7 @@ describe! {
 }
 
 /// Limits of [`NoBackward`].
-#[derive(Serialize, Deserialize, JsonSchema)]
+#[derive(Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Forward passes with gradients but no backward pass. Ours: losses that join several batches join fewer.

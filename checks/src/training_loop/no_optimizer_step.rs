@@ -1,6 +1,5 @@
 //! A loop that never steps.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Seen, severity};
@@ -33,7 +32,7 @@ describe! {
 }
 
 /// Limits of [`NoOptimizerStep`].
-#[derive(Serialize, Deserialize, JsonSchema)]
+#[derive(Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Forward or backward passes without a step. Ours: gradients are usually accumulated over 2 to 16 batches.

@@ -1,6 +1,5 @@
 //! An accuracy of another model than the one that is trained.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Part;
@@ -34,7 +33,7 @@ describe! {
 }
 
 /// Limits of [`OtherModelEvaluated`].
-#[derive(Serialize, Deserialize, JsonSchema)]
+#[derive(Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// How far below, as a difference of accuracies. Ours: three deviations of 100 samples.

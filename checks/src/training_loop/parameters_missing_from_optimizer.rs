@@ -1,6 +1,5 @@
 //! Parameters that were not given to the optimizer.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Part, severity};
@@ -35,7 +34,7 @@ describe! {
 }
 
 /// Limits of [`ParametersMissingFromOptimizer`].
-#[derive(Serialize, Deserialize, JsonSchema)]
+#[derive(Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Share of the tensors, or of the values, that must be missing for an error. Ours: one layer of twenty.

@@ -1,6 +1,5 @@
 //! Batch norm over the few samples that one rank holds.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Part;
@@ -34,7 +33,7 @@ describe! {
 }
 
 /// Limits of [`PerRankBatchStatistics`].
-#[derive(Serialize, Deserialize, JsonSchema)]
+#[derive(Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Samples of one rank below which statistics are noise. Wu and He 2018: the error rises below 8.

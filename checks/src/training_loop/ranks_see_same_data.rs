@@ -1,6 +1,5 @@
 //! Processes that all train on the same batches.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Part;
@@ -33,7 +32,7 @@ describe! {
 }
 
 /// Limits of [`RanksSeeSameData`].
-#[derive(Serialize, Deserialize, JsonSchema)]
+#[derive(Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Share of samples in the same batch, 0..1. Ours: ranks that shuffle each for itself share next to none.

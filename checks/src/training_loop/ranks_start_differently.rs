@@ -1,6 +1,5 @@
 //! Replicas of a model that are not replicas.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Part;
@@ -34,7 +33,7 @@ describe! {
 }
 
 /// Limits of [`RanksStartDifferently`].
-#[derive(Serialize, Deserialize, JsonSchema)]
+#[derive(Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Distance relative to the norm. Ours: rounding is below 1e-6; two random starts are 1.4 apart.

@@ -1,6 +1,5 @@
 //! Steps with gradients that are still scaled.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Seen, falls};
@@ -31,7 +30,7 @@ describe! {
 }
 
 /// [`ScalerNotStepping`] has none: the scaler steps or it does not.
-#[derive(Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {}
 

@@ -1,6 +1,5 @@
 //! A schedule that ends the training before it began.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Seen, severity, short};
@@ -35,7 +34,7 @@ describe! {
 }
 
 /// Limits of [`SchedulerKillsLearningRate`].
-#[derive(Serialize, Deserialize, JsonSchema)]
+#[derive(Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Steps at the first rate that all steps together must amount to. Ours: small networks learn in 60 (measured on Fashion-MNIST).

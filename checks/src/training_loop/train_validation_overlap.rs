@@ -1,6 +1,5 @@
 //! Held-out samples that were trained on.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Part;
@@ -35,7 +34,7 @@ describe! {
 }
 
 /// Limits of [`TrainValidationOverlap`].
-#[derive(Serialize, Deserialize, JsonSchema)]
+#[derive(Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Share of the held-out samples that may repeat a training sample, 0..1. Ours: above CIFAR-10's 3.3% (Barz and Denzler 2020).

@@ -1,6 +1,5 @@
 //! Layers that the model computes with and does not own.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Seen, falls};
@@ -30,7 +29,7 @@ describe! {
 }
 
 /// [`UnregisteredParameters`] has none: a parameter is held or it is not.
-#[derive(Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {}
 

@@ -1,6 +1,5 @@
 //! Held-out inputs that the model has never seen the like of.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Part, severity};
@@ -35,7 +34,7 @@ describe! {
 }
 
 /// Limits of [`ValidationPreparedDifferently`].
-#[derive(Serialize, Deserialize, JsonSchema)]
+#[derive(Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Factor between the two deviations. Ours: the smallest difference in use is 2, between 0.5/0.5 and plain `ToTensor`.

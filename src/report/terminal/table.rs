@@ -15,6 +15,9 @@ const CURVE: usize = 30;
 /// Columns that the line of the curve has beside it.
 const BESIDE_CURVE: usize = 32;
 
+/// Without a training, more reasons than this why checks could not judge are counted and not listed.
+const MOST_REASONS: usize = 5;
+
 /// How to lay the report out.
 #[derive(Clone, Copy, Debug)]
 pub struct TableOptions {
@@ -117,7 +120,14 @@ fn cleared(page: &mut Page, diagnosis: &Diagnosis, all: bool) {
 
 /// One line for each reason, with the checks it kept from judging.
 fn not_measured(page: &mut Page, diagnosis: &Diagnosis, all: bool) {
-    for (reason, checks) in unmeasured(diagnosis, all) {
+    let reasons = unmeasured(diagnosis, all);
+    // Where nothing could be measured the problem above says why, and a list of all checks would bury it.
+    if !all && diagnosis.symptom.is_none() && reasons.len() > MOST_REASONS {
+        let checks = reasons.iter().map(|(_, checks)| checks.len()).sum();
+        page.paragraph(Tone::Warning, &format!("{} not measured (--all lists them)", plural(checks, "check")));
+        return;
+    }
+    for (reason, checks) in reasons {
         page.paragraph(Tone::Warning, &format!("{} not measured: {reason}", plural(checks.len(), "check")));
         page.hanging(Tone::Dim, "", 2, &checks.join(", "));
     }
