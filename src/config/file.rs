@@ -15,6 +15,7 @@ use super::value::{self, suggest};
 use super::{FILE_NAME, selectors};
 use crate::architecture;
 use crate::cli::JobArgs;
+use crate::data::SourceKind;
 use crate::exit::FailOn;
 
 /// The table within `[train]` that says what the loop does otherwise than it should.
@@ -22,7 +23,7 @@ const LOOP: &str = "train.loop";
 
 /// The tables and their keys.
 const TABLES: [(&str, &[&str]); 5] = [
-    ("data", &["data", "val", "classes", "labels", "samples"]),
+    ("data", &["data", "val", "classes", "labels", "format-hint", "samples"]),
     ("model", &["model", "weights", "outputs", "output-activation", "detach", "init", "batch-norm-momentum", "reference"]),
     (
         "train",
@@ -97,6 +98,10 @@ impl ConfigFile {
         job.val = section.text("val", path)?;
         job.classes = section.texts("classes")?;
         job.labels = section.text("labels", value::pattern_text)?;
+        job.format_hint = section.text("format-hint", |text| {
+            clap::ValueEnum::from_str(text, false)
+                .map_err(|_| format!("unknown form `{text}`; {}", suggest(text, SourceKind::NAMES.iter().copied())))
+        })?;
         job.samples = section.count("samples", |n| value::samples(n.get()))?;
         section.finish(home)
     }

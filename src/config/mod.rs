@@ -13,7 +13,7 @@ use nanprobe_checks::recipe::Recipe;
 use serde::{Deserialize, Serialize};
 
 use crate::cli::{JobArgs, ReportArgs};
-use crate::data::DataOptions;
+use crate::data::{DataOptions, SourceKind};
 pub use crate::exit::FailOn;
 
 mod error;
@@ -79,6 +79,7 @@ struct DataForm {
     val: Option<PathBuf>,
     classes: Vec<String>,
     labels: Option<String>,
+    format_hint: Option<SourceKind>,
 }
 
 /// How to measure.
@@ -162,7 +163,7 @@ impl Settings {
         };
         Ok(Self {
             recipe: recipe::recipe(&job, &model)?,
-            data: DataOptions { path, val: job.val, classes: job.classes, labels: job.labels },
+            data: DataOptions { path, val: job.val, classes: job.classes, labels: job.labels, format_hint: job.format_hint },
             given: Given { image_size: job.image_size.is_some(), loss: job.loss.is_some(), normalize: job.normalize.is_some() },
             run: RunOptions {
                 seed: job.seed.unwrap_or(0),
@@ -210,6 +211,7 @@ fn over(flags: JobArgs, file: JobArgs) -> JobArgs {
         val: flags.val.or(file.val),
         classes: list(flags.classes, file.classes),
         labels: flags.labels.or(file.labels),
+        format_hint: flags.format_hint.or(file.format_hint),
         samples: flags.samples.or(file.samples),
         model: flags.model.or(file.model),
         weights: flags.weights.or(file.weights),
