@@ -65,11 +65,11 @@ impl Variant {
     /// Files of a part: `data_batch_1.bin` to `data_batch_5.bin`.
     fn files(&self, folder: &Path, part: Part) -> Vec<PathBuf> {
         let wanted = if part == Part::Training { self.training } else { self.held_out };
-        let is_of = |path: &PathBuf| self.owns(path, wanted);
+        let is_of = |path: &PathBuf| Self::owns(path, wanted);
         files_ending(folder, &["bin"]).into_iter().filter(is_of).collect()
     }
 
-    fn owns(&self, path: &Path, begin: &str) -> bool {
+    fn owns(path: &Path, begin: &str) -> bool {
         let stem = path.file_stem().unwrap_or_default().to_string_lossy();
         stem.strip_prefix(begin).is_some_and(|rest| if begin.ends_with('_') { rest.parse::<u8>().is_ok() } else { rest.is_empty() })
     }
@@ -98,7 +98,7 @@ pub(super) fn is_batch(path: &Path) -> bool {
 }
 
 fn of_file(path: &Path) -> Option<&'static Variant> {
-    let is_of = |variant: &&Variant| variant.owns(path, variant.training) || variant.owns(path, variant.held_out);
+    let is_of = |variant: &&Variant| Variant::owns(path, variant.training) || Variant::owns(path, variant.held_out);
     VARIANTS.iter().find(is_of).filter(|_| path.extension().is_some_and(|ending| ending == "bin"))
 }
 
@@ -240,7 +240,7 @@ mod tests {
     #[test]
     fn the_fine_label_is_learned_and_a_single_file_or_the_unpacked_archive_is_found() {
         let tree = Tree::of::<&str>(&[]);
-        let names = (0..100).map(|i| format!("class{i}\n")).collect::<String>();
+        let names = (0..100).map(|i| format!("class{i}")).collect::<Vec<_>>().join("\n");
         tree.write("cifar-100-binary/fine_label_names.txt", names.as_bytes());
         tree.write("cifar-100-binary/train.bin", &batch(&[99, 0], true));
         tree.write("cifar-100-binary/test.bin", &batch(&[1], true));

@@ -207,7 +207,7 @@ impl Samples {
         };
         let value: Value = serde_json::from_str(text).map_err(|error| format!("is no JSON: {error}"))?;
         let Some(object) = value.as_object() else { return words(&value).ok_or_else(|| "has no key that names the label".to_owned()) };
-        let key = self.key.clone().or_else(|| label_key(object.keys().map(String::as_str)));
+        let key = self.key.clone().or_else(|| label_key(&object.keys().map(String::as_str).collect::<Vec<_>>()));
         let has = || object.keys().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
         let found = key.as_ref().and_then(|key| words(object.get(key)?));
         self.key = key;

@@ -241,12 +241,12 @@ pub(super) fn of_array(
     input: (Layout, usize),
     content: Vec<u8>,
     classes: Vec<String>,
-    labels: Vec<u32>,
+    labels: &[u32],
     rule: String,
 ) -> Listing {
-    let part = Part { inputs: vec![input], labels: labels.clone(), rule: rule.clone() };
+    let part = Part { inputs: vec![input], labels: labels.to_vec(), rule: rule.clone() };
     let file = TensorFile { path: source.to_owned(), content, parts: HashMap::from([("", part)]), classes: Vec::new() };
-    Listing::of_tensors(Arc::new(file), "", classes, &labels, rule)
+    Listing::of_tensors(Arc::new(file), "", classes, labels, rule)
 }
 
 /// Lists the held-out samples of the same file, where it has any.

@@ -198,14 +198,14 @@ fn read(path: &Path, part: Part) -> Result<Listing, String> {
     }
     let (inputs, dtype) = as_tensor(inputs).map_err(|problem| format!("`{inputs_name}`: {problem}"))?;
     let layout = Layout { dtype, shape: inputs.shape[1..].to_vec() };
-    let mut listing = tensors::of_array(&source, (layout, inputs.start), inputs.content, classes, labels, rule);
+    let mut listing = tensors::of_array(&source, (layout, inputs.start), inputs.content, classes, &labels, rule);
     listing.kind = SourceKind::Arrays;
     Ok(listing)
 }
 
 /// How bytes are pictures, and in words what the inputs are.
 fn picture(inputs: &Array) -> (Option<Picture>, String) {
-    let shape = inputs.shape.iter().skip(1).map(|length| length.to_string()).collect::<Vec<_>>().join(", ");
+    let shape = inputs.shape.iter().skip(1).map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let of = |height, width, channels, planar, letters| {
         let (picture, text) = (Picture { height, width, channels, planar }, format!("uint8 {letters}, pictures of {height} x {width}"));
         (Some(picture), text)

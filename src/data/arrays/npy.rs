@@ -59,7 +59,7 @@ impl Array {
             array.content[start..].chunks_exact_mut(if matches!(values, Values::Unicode(_)) { 4 } else { size }).for_each(<[u8]>::reverse);
         }
         if fortran {
-            array.to_row_major(size)?;
+            array.make_row_major(size)?;
         }
         Ok(array)
     }
@@ -95,7 +95,7 @@ impl Array {
         Self { values: Values::Numbers(dtype), content, start: 0, ..self }
     }
 
-    fn to_row_major(&mut self, size: usize) -> Result<(), String> {
+    fn make_row_major(&mut self, size: usize) -> Result<(), String> {
         let dtype = match size {
             1 => DType::UInt8,
             2 => DType::Int16,
@@ -195,7 +195,7 @@ pub(super) mod tests {
 
     /// An array as `np.save` writes it.
     pub fn npy(descr: &str, fortran: bool, shape: &[usize], bytes: &[u8]) -> Vec<u8> {
-        let shape: String = shape.iter().map(|length| format!("{length},")).collect();
+        let shape = shape.iter().fold(String::new(), |shape, length| shape + &length.to_string() + ",");
         let order = if fortran { "True" } else { "False" };
         let header = format!("{{'descr': '{descr}', 'fortran_order': {order}, 'shape': ({shape}), }}\n");
         [MAGIC, &[1, 0], &(header.len() as u16).to_le_bytes(), header.as_bytes(), bytes].concat()

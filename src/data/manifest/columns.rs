@@ -54,7 +54,7 @@ impl Columns {
         }
         let named = |known: &[&str], not: Option<usize>| {
             let position = |name: &&str| names.iter().enumerate().position(|(at, own)| plain(own) == **name && Some(at) != not);
-            known.iter().find_map(|name| position(&name)).filter(|_| header)
+            known.iter().find_map(position).filter(|_| header)
         };
         let shown = |columns: &[usize]| columns.iter().map(|&column| shown(&names, header, column)).collect::<Vec<_>>().join(", ");
         let all: Vec<usize> = (0..names.len()).collect();
@@ -84,8 +84,8 @@ fn shown(names: &[String], header: bool, column: usize) -> String {
 }
 
 /// The key that usually names a label, the likeliest of those given.
-pub(in crate::data) fn label_key<'a>(keys: impl Iterator<Item = &'a str> + Clone) -> Option<String> {
-    LABELS.iter().find_map(|label| keys.clone().find(|key| plain(key) == *label)).map(str::to_owned)
+pub(in crate::data) fn label_key(keys: &[&str]) -> Option<String> {
+    LABELS.iter().find_map(|label| keys.iter().find(|key| plain(key) == *label)).map(|key| (*key).to_owned())
 }
 
 /// A name without what people separate words by: `Image_Path`, `image path` and `imagePath` are one.

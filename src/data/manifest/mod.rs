@@ -37,7 +37,7 @@ pub(super) fn is_table(path: &Path) -> bool {
 pub(super) fn in_folder(folder: &Path) -> Option<PathBuf> {
     let mut tables = files_ending(folder, &ENDINGS);
     let named = |name: &&str| tables.iter().position(|table| table.file_stem().is_some_and(|stem| stem.eq_ignore_ascii_case(name)));
-    let found = NAMES.iter().find_map(|name| named(&name)).or_else(|| (tables.len() == 1).then_some(0));
+    let found = NAMES.iter().find_map(named).or_else(|| (tables.len() == 1).then_some(0));
     found.map(|position| tables.swap_remove(position))
 }
 
@@ -87,7 +87,7 @@ fn read(path: &Path, wanted: Part) -> Result<Listing, String> {
     let part = part.ok_or("no column says which rows are held out")?;
     let samples = files.into_iter().zip(labels).filter(|((_, own), _)| *own == part).map(|((file, _), label)| (file, label)).collect();
     let mut listing = Listing::of_files(root, SourceKind::Manifest, rule(path, &columns, &place, part), classes, samples);
-    listing.source = path.to_owned();
+    path.clone_into(&mut listing.source);
     if wanted == Part::HeldOut {
         listing.source.as_mut_os_string().push(format!(":{}", part_name(part)));
     }

@@ -99,7 +99,7 @@ fn form_of(path: &Path, begin: &[u8]) -> Form {
         return Form::JsonLines;
     }
     let first = begin.split(|byte| *byte == b'\n').find(|line| !line.trim_ascii().is_empty()).unwrap_or_default();
-    let count = |separator: &u8| first.iter().filter(|byte| *byte == separator).count();
+    let count = |separator: &u8| first.split(|byte| byte == separator).count();
     // Of equally many the last counts: the comma.
     Form::Separated([b'\t', b';', b','].into_iter().max_by_key(count).unwrap_or(b','))
 }

@@ -91,8 +91,8 @@ fn absolute_paths_and_paths_above_the_manifest_are_read() {
 
 #[test]
 fn a_subset_is_drawn_a_missing_file_is_counted_and_the_held_out_table_is_found() {
-    let rows = |from: usize, to: usize| (from..to).map(|i| format!("img/{i}.png,{}\n", ["a", "b"][i % 2])).collect::<String>();
-    let tree = tree("train.csv", format!("path,label\n{}img/gone.png,a\n", rows(0, 8)));
+    let rows = |from: usize, to: usize| (from..to).map(|i| format!("img/{i}.png,{}", ["a", "b"][i % 2])).collect::<Vec<_>>().join("\n");
+    let tree = tree("train.csv", format!("path,label\n{}\nimg/gone.png,a\n", rows(0, 8)));
     tree.write("val.csv", format!("path,label\n{}", rows(8, 10)).as_bytes());
     let options = DataOptions { path: tree.path().join("train.csv"), ..DataOptions::default() };
     let listing = Listing::open(&options.path, &options).unwrap();
