@@ -56,8 +56,9 @@ fn of_folder(path: &Path, pattern: Option<&str>) -> Result<Listing, DataError> {
     let Some(part) = folder::part(path, &folder::TRAIN)? else { return inside(path) };
     let found = inside(&part);
     // A table beside the parts says more than what may be a pattern in file names.
-    let named = if is_sure(&found) { None } else { manifest::in_folder(path) };
-    if let Some(Ok(listing)) = named.map(|table| manifest::open(&table, Part::Training)) {
+    let table = if is_sure(&found) { None } else { manifest::in_folder(path) };
+    let listed = table.and_then(|table| manifest::open(&table, Part::Training).ok());
+    if let Some(listing) = listed.filter(|listing| listing.classes.len() > 1) {
         return Ok(listing);
     }
     found.map(|listing| in_part(listing, &part))
@@ -77,7 +78,7 @@ pub(super) fn inside(path: &Path) -> Result<Listing, DataError> {
     }
     if let Some(table) = manifest::in_folder(path) {
         let listed = manifest::open(&table, Part::Training);
-        if listed.is_ok() || images.is_err() {
+        if images.is_err() || listed.as_ref().is_ok_and(|listing| listing.classes.len() > 1) {
             return listed;
         }
     }
@@ -208,6 +209,15 @@ mod tests {
         tree.write("labels.csv", b"id,breed\n1,pug\n2,husky\n3,pug\n");
         let listing = listed(&tree, None).unwrap();
         assert_eq!((listing.kind, &listing.labels[..], listing.path_of(0).as_str()), (SourceKind::Manifest, &[1, 0, 1][..], "train/1.png"));
+    }
+
+    #[test]
+    fn a_table_that_says_nothing_of_the_classes_leaves_the_names_to_speak() {
+        for table in ["sampleSubmission.csv", "files.csv"] {
+            let tree = Tree::of(&["train/cat.1.png", "train/dog.1.png", "train/cat.2.png", "train/dog.2.png", "test/1.png", "test/2.png"]);
+            tree.write(table, if table.contains("Sub") { b"id,label\n1,0\n2,1\n" } else { b"id,label\n1,0\n2,0\n" });
+            assert_eq!(listed(&tree, None).unwrap().classes, ["cat", "dog"], "{table}");
+        }
     }
 
     #[test]

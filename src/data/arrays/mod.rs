@@ -121,6 +121,12 @@ impl Store {
             (_, Part::Training) => of(&TRAINING).or_else(|| of(&HELD_OUT)),
             (_, Part::HeldOut) => of(&TRAINING).and_then(|_| of(&HELD_OUT)),
         };
+        let is_targets = |one: &String| TRAINING.iter().chain(&HELD_OUT).any(|(_, targets)| one.eq_ignore_ascii_case(targets));
+        if let Self::Folder(_, Some(one)) = self
+            && is_targets(one)
+        {
+            return Err("these are the targets; give the file of inputs beside it, or the folder".to_owned());
+        }
         found.ok_or_else(|| {
             let has = if names.is_empty() { "none".to_owned() } else { format!("`{}`", names.join("`, `")) };
             format!("its arrays ({has}) are not inputs and targets by the usual names; save them so: np.savez(\"data.npz\", x_train=x, y_train=y)")

@@ -61,6 +61,8 @@ fn a_compressed_file_a_folder_and_a_single_array_are_read_alike() {
         assert_eq!((listing.kind, &listing.labels[..]), (SourceKind::Arrays, &[0, 1, 1, 0][..]), "{path}");
         assert_eq!(listing.decode(2, 1, 1).unwrap(), [2]);
     }
+    let message = Listing::open(&tree.path().join("b/labels.npy"), &DataOptions::default()).unwrap_err().to_string();
+    assert!(message.contains("these are the targets; give the file of inputs"), "{message}");
 }
 
 #[test]

@@ -33,9 +33,11 @@ pub(super) fn is_table(path: &Path) -> bool {
     path.extension().is_some_and(|own| ENDINGS.iter().any(|ending| own.eq_ignore_ascii_case(ending)))
 }
 
-/// The table that lists a folder's images: one of the usual names, else the only one there.
+/// The table that lists a folder's images: one of the usual names, else the only one there. A competition's sample submission lists images
+/// too, with labels that are no labels.
 pub(super) fn in_folder(folder: &Path) -> Option<PathBuf> {
     let mut tables = files_ending(folder, &ENDINGS);
+    tables.retain(|table| !table.to_string_lossy().to_lowercase().ends_with("submission.csv"));
     let named = |name: &&str| tables.iter().position(|table| table.file_stem().is_some_and(|stem| stem.eq_ignore_ascii_case(name)));
     let found = NAMES.iter().find_map(named).or_else(|| (tables.len() == 1).then_some(0));
     found.map(|position| tables.swap_remove(position))
