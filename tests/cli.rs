@@ -267,6 +267,14 @@ fn a_broken_configuration_is_named_by_file_line_and_key() {
 }
 
 #[test]
+fn a_form_of_data_that_is_not_known_is_answered_with_the_nearest() {
+    let place = Place::new();
+    place.run(&["diagnose", "--data", "x", "--model", "mlp", "--format-hint", "webdatset"]).refuses(&["--format-hint", "'webdataset'"]);
+    let place = place.with("nanprobe.toml", "[data]\ndata = \"x\"\nformat-hint = \"array\"\n");
+    place.run(&["diagnose", "--model", "mlp"]).refuses(&["nanprobe.toml:3:", "`data.format-hint`", "did you mean `arrays`?"]);
+}
+
+#[test]
 fn the_report_goes_to_the_file_that_output_names() {
     let place = Place::new().with("evidence.jsonl", unshuffled());
     let run = place.run(&["judge", "evidence.jsonl", "--format", "json", "--output", "report.json"]);

@@ -1,7 +1,7 @@
 //! The zip archives that torch writes, and the tensors in them.
 //!
 //! Entries are found by their name below the one top folder and read within limits: torch never compresses, so that an archive
-//! cannot hold more than the file has bytes. No name in it is ever used on disk. Source: torch's `caffe2/serialize/inline_container.h`.
+//! cannot hold more than the file has bytes. NumPy's archives may be compressed and are read within a limit of their own. No name in it is ever used on disk. Source: torch's `caffe2/serialize/inline_container.h`.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -44,13 +44,23 @@ pub struct Archive {
 impl Archive {
     /// Opens a file and lists its entries.
     pub fn open(path: &Path) -> Result<Self, ArchiveError> {
+        Self::open_within(path, |length| length)
+    }
+
+    /// Opens a file whose entries may be compressed, `most` bytes of them together.
+    pub fn open_compressed(path: &Path, most: u64) -> Result<Self, ArchiveError> {
+        Self::open_within(path, |_| most)
+    }
+
+    /// `most` follows from the file's length.
+    fn open_within(path: &Path, most: impl Fn(u64) -> u64) -> Result<Self, ArchiveError> {
         let read = |source| ArchiveError::Read { path: path.to_owned(), source };
         let file = File::open(path).map_err(read)?;
         let metadata = file.metadata().map_err(read)?;
         if metadata.is_dir() {
             return Err(ArchiveError::Damaged { path: path.to_owned(), problem: "it is a folder".to_owned() });
         }
-        Self::list(path.to_owned(), Box::new(BufReader::new(file)), metadata.len())
+        Self::list(path.to_owned(), Box::new(BufReader::new(file)), most(metadata.len()))
     }
 
     /// Opens an entry that is an archive itself; none where it is missing or empty.
@@ -63,7 +73,7 @@ impl Archive {
         Self::list(self.path.join(name), Box::new(Cursor::new(bytes)), length).map(Some)
     }
 
-    fn list(path: PathBuf, source: Box<dyn Source>, length: u64) -> Result<Self, ArchiveError> {
+    fn list(path: PathBuf, source: Box<dyn Source>, most: u64) -> Result<Self, ArchiveError> {
         // torch begins at the first byte. Without being told so, the reader takes an archive whose first entry has a header of a certain length
         // for one behind other bytes.
         let config = Config { archive_offset: ArchiveOffset::Known(0) };
@@ -77,12 +87,17 @@ impl Archive {
         }
         let below = |name: &str| name.split_once('/').map_or(name, |(_, rest)| rest).to_owned();
         let entries = (0..zip.len()).filter_map(|index| Some((below(&zip.name_for_index(index)?.ok()?), index))).collect();
-        Ok(Self { path, zip, entries, left: length.min(MOST_BYTES) })
+        Ok(Self { path, zip, entries, left: most.min(MOST_BYTES) })
     }
 
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The names of its entries.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.entries.keys().map(String::as_str)
     }
 
     /// Whether an entry exists.

@@ -13,13 +13,14 @@ use clap::{Args, ValueHint};
 use nanprobe_checks::recipe::{Init, LoopRecipe, Loss, LrGroup, Mode, Normalize, OptimizerKind, OutputActivation};
 
 use crate::config::value;
+use crate::data::SourceKind;
 
 /// The training to look into. All optional: `nanprobe.toml` may say it, or a default may.
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
 #[derive(Clone, Debug, Default, Args)]
 pub struct JobArgs {
-    /// Training data: an image folder (one folder a class), image files with the class in their name, a
-    /// folder with MNIST's IDX files, or batches of any inputs in a safetensors file
+    /// Training data: an image folder (one folder a class), image files with the class in their name, a CSV or JSONL file that lists
+    /// images, MNIST's IDX or CIFAR's binary files, WebDataset tar files, NumPy arrays, or batches of any inputs in a safetensors file
     #[arg(long, visible_alias = "batches", value_name = "PATH", value_hint = ValueHint::AnyPath, help_heading = "Data")]
     pub data: Option<PathBuf>,
     /// Held-out data, in the same form [default: a stratified share of --data]
@@ -31,6 +32,10 @@ pub struct JobArgs {
     /// How a file's path gives its label: its first group [default: the folder, or what differs between names]
     #[arg(long, value_name = "REGEX", value_parser = value::pattern_text, help_heading = "Data")]
     pub labels: Option<String>,
+    /// Form of the data, where it is taken for another: image-folder, flat-files, manifest, idx, cifar, arrays, webdataset or batches
+    /// [default: by what is there]
+    #[arg(long, value_name = "NAME", hide_possible_values = true, help_heading = "Data")]
+    pub format_hint: Option<SourceKind>,
     /// Training samples to probe with, drawn evenly over the classes; 400 more are held out [default: 1000]
     #[arg(long, value_name = "N", value_parser = value::samples_text, help_heading = "Data")]
     pub samples: Option<usize>,

@@ -16,6 +16,7 @@ use super::{FILE_NAME, entries, selector};
 use crate::accept::Accept;
 use crate::architecture;
 use crate::cli::JobArgs;
+use crate::data::SourceKind;
 use crate::exit::FailOn;
 use crate::plugin::Plugin;
 
@@ -24,7 +25,7 @@ const LOOP: &str = "train.loop";
 
 /// The tables and their keys.
 pub(super) const TABLES: [(&str, &[&str]); 5] = [
-    ("data", &["data", "val", "classes", "labels", "samples"]),
+    ("data", &["data", "val", "classes", "labels", "format-hint", "samples"]),
     ("model", &["model", "weights", "outputs", "output-activation", "detach", "init", "batch-norm-momentum", "reference"]),
     (
         "train",
@@ -104,6 +105,10 @@ impl ConfigFile {
         job.val = section.text("val", path)?;
         job.classes = section.texts("classes")?;
         job.labels = section.text("labels", value::pattern_text)?;
+        job.format_hint = section.text("format-hint", |text| {
+            clap::ValueEnum::from_str(text, false)
+                .map_err(|_| format!("unknown form `{text}`; {}", suggest(text, SourceKind::NAMES.iter().copied())))
+        })?;
         job.samples = section.count("samples", |n| value::samples(n.get()))?;
         section.finish(home)
     }

@@ -109,11 +109,12 @@ struct Known<'a> {
 }
 
 /// Every key of a job that a flag can give too.
-const ROWS: [Row; 32] = [
+const ROWS: [Row; 33] = [
     Row("data", "data", |job| job.data.is_some(), |known| json!(known.job.data)),
     Row("data", "val", |job| job.val.is_some(), |known| json!(known.job.val)),
     Row("data", "classes", |job| !job.classes.is_empty(), |known| list(&known.job.classes)),
     Row("data", "labels", |job| job.labels.is_some(), |known| json!(known.job.labels)),
+    Row("data", "format-hint", |job| job.format_hint.is_some(), |known| json!(known.job.format_hint)),
     Row("data", "samples", |job| job.samples.is_some(), |known| json!(known.run.samples)),
     Row("model", "model", |job| job.model.is_some(), |known| json!(known.job.model)),
     Row("model", "weights", |job| job.weights.is_some(), |known| json!(known.job.weights)),

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::accept::Accept;
 use crate::cli::{JobArgs, ReportArgs};
-use crate::data::DataOptions;
+use crate::data::{DataOptions, SourceKind};
 pub use crate::exit::FailOn;
 use crate::plugin::Plugin;
 
@@ -93,6 +93,7 @@ struct DataForm {
     val: Option<PathBuf>,
     classes: Vec<String>,
     labels: Option<String>,
+    format_hint: Option<SourceKind>,
 }
 
 /// How to measure.
@@ -196,7 +197,7 @@ impl Settings {
         Ok(Self {
             recipe: recipe::recipe(&job, &model)?,
             run: RunOptions::of(&job),
-            data: DataOptions { path, val: job.val, classes: job.classes, labels: job.labels },
+            data: DataOptions { path, val: job.val, classes: job.classes, labels: job.labels, format_hint: job.format_hint },
             given: Given { image_size: job.image_size.is_some(), loss: job.loss.is_some(), normalize: job.normalize.is_some() },
             gate,
             limits,
@@ -244,6 +245,7 @@ fn over(flags: JobArgs, file: JobArgs) -> JobArgs {
         val: flags.val.or(file.val),
         classes: list(flags.classes, file.classes),
         labels: flags.labels.or(file.labels),
+        format_hint: flags.format_hint.or(file.format_hint),
         samples: flags.samples.or(file.samples),
         model: flags.model.or(file.model),
         weights: flags.weights.or(file.weights),

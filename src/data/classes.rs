@@ -25,7 +25,7 @@ pub(super) fn narrow(listing: Listing, chosen: &[String], absent: Absent) -> Res
     let mut label_of: HashMap<&str, u32> = HashMap::new();
     for (label, given) in chosen.iter().enumerate() {
         if absent == Absent::Error && !listing.classes.contains(given) {
-            let (path, nearest) = (listing.root, nearest(given, &listing.classes));
+            let (path, nearest) = (listing.source, nearest(given, &listing.classes));
             return Err(DataError::UnknownClass { path, given: given.clone(), nearest, known: listing.classes });
         }
         if label_of.insert(given, label as u32).is_some() {
@@ -35,7 +35,7 @@ pub(super) fn narrow(listing: Listing, chosen: &[String], absent: Absent) -> Res
     let new_label: Vec<Option<u32>> = listing.classes.iter().map(|class| label_of.get(class.as_str()).copied()).collect();
     let narrowed = listing.relabel(chosen.to_vec(), |label| new_label[label as usize]);
     if narrowed.is_empty() {
-        return Err(DataError::NoSamples { path: narrowed.root, classes: narrowed.classes });
+        return Err(DataError::NoSamples { path: narrowed.source, classes: narrowed.classes });
     }
     Ok(narrowed)
 }

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use super::classes::{Absent, narrow};
 use super::error::DataError;
-use super::listing::{Listing, SourceKind};
+use super::kind::SourceKind;
+use super::listing::Listing;
 use super::naming::Naming;
-use super::{DataOptions, folder, idx};
+use super::{DataOptions, folder, idx, manifest, recognise};
 
 /// The held-out listing: of `options.val` where that is given, else of the t10k files beside MNIST's
 /// training files or of the part `val` (or `valid`, `test`, ...) beside the part `train` of `options.path`.
@@ -32,12 +33,15 @@ fn named(val: &Path, listing: &Listing, options: &DataOptions) -> Result<Listing
     if let Some(images) = held_out_idx(val) {
         return idx::open(&images, pattern);
     }
+    if let Some(found) = recognise::held_out_of(val, options.format_hint.unwrap_or(listing.kind)) {
+        return Ok(found);
+    }
     let everything = DataOptions { classes: Vec::new(), ..options.clone() };
     if !val.is_dir() || pattern.is_some() {
         return Listing::open(val, &everything);
     }
     let val = folder::part(val, &folder::HELD_OUT)?.unwrap_or_else(|| val.to_owned());
-    by_rule_of(listing, &val)?.map_or_else(|| folder::open_whole(&val), Ok)
+    by_rule_of(listing, &val)?.map_or_else(|| Listing::open(&val, &everything), Ok)
 }
 
 /// The images file where `--val` is a folder of MNIST's files, or its imagined member `t10k`.
@@ -65,15 +69,37 @@ fn brought_along(listing: &Listing, options: &DataOptions) -> Option<Listing> {
             let images = idx::held_out_beside(&listing.source())?;
             vec![idx::open(&images, None).ok()?]
         }
-        _ if listing.root == options.path => return None,
-        _ => {
-            let parts = folder::HELD_OUT.iter().filter_map(|part| folder::part(&options.path, &[part]).ok().flatten());
-            let open = |part: PathBuf| by_rule_of(listing, &part).ok().flatten().or_else(|| folder::open_whole(&part).ok());
-            parts.filter_map(open).collect()
+        SourceKind::Manifest => {
+            let beside = || manifest::held_out_beside(&listing.source());
+            let table = recognise::held_out_of(&listing.source(), listing.kind);
+            table
+                .or_else(|| recognise::open(&beside()?, None, Some(listing.kind)).ok())
+                .into_iter()
+                .chain(parts(listing, options))
+                .collect()
         }
+        // Of a single array, the held-out one lies beside it.
+        SourceKind::Arrays if listing.source().extension().is_some_and(|ending| ending.eq_ignore_ascii_case("npy")) => {
+            recognise::held_out_of(&listing.root, listing.kind).into_iter().collect()
+        }
+        SourceKind::Cifar | SourceKind::Arrays | SourceKind::WebDataset => {
+            recognise::held_out_of(&listing.source(), listing.kind).into_iter().chain(parts(listing, options)).collect()
+        }
+        SourceKind::ImageFolder | SourceKind::FlatFiles => parts(listing, options),
     };
     let narrowed = candidates.into_iter().filter_map(|found| narrow(found, &options.classes, Absent::Keep).ok());
     narrowed.into_iter().find(|found| found.kind == listing.kind && found.classes.iter().all(|class| listing.classes.contains(class)))
+}
+
+/// The parts beside the part `train`, where that is what was listed.
+fn parts(listing: &Listing, options: &DataOptions) -> Vec<Listing> {
+    let training = folder::part(&options.path, &folder::TRAIN).ok().flatten();
+    if !training.is_some_and(|training| listing.source().starts_with(training)) {
+        return Vec::new();
+    }
+    let parts = folder::HELD_OUT.iter().filter_map(|part| folder::part(&options.path, &[part]).ok().flatten());
+    let open = |part: PathBuf| by_rule_of(listing, &part).ok().flatten().or_else(|| recognise::inside(&part).ok());
+    parts.filter_map(open).collect()
 }
 
 #[cfg(test)]
@@ -84,7 +110,7 @@ mod tests {
     fn found(tree: &Tree, path: &str, val: Option<&str>, classes: &[&str]) -> Result<Option<Listing>, String> {
         let at = |path: &str| if path.is_empty() { tree.path().to_owned() } else { tree.path().join(path) };
         let classes = classes.iter().map(|&class| class.to_owned()).collect();
-        let options = DataOptions { path: at(path), val: val.map(at), classes, labels: None };
+        let options = DataOptions { path: at(path), val: val.map(at), classes, labels: None, format_hint: None };
         let listing = Listing::open(&options.path, &options).unwrap();
         companion(&listing, &options).map_err(|error| error.to_string())
     }

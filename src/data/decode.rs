@@ -69,7 +69,7 @@ impl Raster {
     }
 
     /// A raster of colour pixels, or their luma.
-    fn of_rgb(width: u32, height: u32, colours: impl Iterator<Item = [u8; 3]>, channels: Channels) -> Self {
+    pub fn of_rgb(width: u32, height: u32, colours: impl Iterator<Item = [u8; 3]>, channels: Channels) -> Self {
         let pixels = match channels {
             Channels::Grey => colours.map(luma).collect(),
             Channels::Rgb => colours.flatten().collect(),

@@ -19,12 +19,23 @@ pub enum DataError {
     },
     /// A file of another kind.
     #[error(
-        "`{}` is not a data set: give a folder of images, an IDX images file such as train-images-idx3-ubyte.gz, or a safetensors file of batches",
+        "`{}` is not a data set: give a folder of images, a .csv or .jsonl file that lists them with their labels, a .tar or .npz file, an IDX \
+         images file such as train-images-idx3-ubyte.gz, or a safetensors file of batches",
         show(path)
     )]
     NotADataset {
         /// The file.
         path: PathBuf,
+    },
+    /// Data that is not in the form that it seems to have, or that `--format-hint` names.
+    #[error("`{}` is not read as {form}: {problem}", show(path))]
+    Form {
+        /// The file or folder.
+        path: PathBuf,
+        /// What it was read as, with its article.
+        form: &'static str,
+        /// What is wrong, and the way out.
+        problem: String,
     },
     /// A safetensors file that holds no batches.
     #[error("`{}` is not read as batches: {problem}; it needs `inputs` and `targets`, see docs/your-own-data.md", show(path))]

@@ -4,23 +4,16 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::error::DataError;
-use super::listing::{Listing, SourceKind};
+use super::kind::SourceKind;
+use super::listing::Listing;
 use super::naming::{Found, Naming, slashed};
 use super::walk::{Level, images_below, level};
 use super::{classes, names};
 
 /// Folders that hold the training part of a data set.
-const TRAIN: [&str; 2] = ["train", "training"];
+pub(super) const TRAIN: [&str; 2] = ["train", "training"];
 /// Folders that hold its other parts, the one to judge by first.
 pub(super) const HELD_OUT: [&str; 7] = ["val", "valid", "validation", "dev", "test", "testing", "eval"];
-
-/// Lists a folder of images: its part `train` where it has nothing but parts.
-pub(super) fn open(folder: &Path, pattern: Option<&str>) -> Result<Listing, DataError> {
-    match pattern {
-        Some(pattern) => by_pattern(folder, pattern),
-        None => open_whole(&part(folder, &TRAIN)?.unwrap_or_else(|| folder.to_owned())),
-    }
-}
 
 /// The first part of that name, if the folder holds the parts of a data set and nothing else.
 pub(super) fn part(folder: &Path, wanted: &[&str]) -> Result<Option<PathBuf>, DataError> {
@@ -57,6 +50,15 @@ pub(super) fn open_whole(folder: &Path) -> Result<Listing, DataError> {
     }
 }
 
+/// Lists the files of a folder by their names, whatever folders are beside them.
+pub(super) fn flat(folder: &Path) -> Result<Listing, DataError> {
+    let top = level(folder)?;
+    if top.images.is_empty() {
+        return Err(nothing(folder, &top, &top.others));
+    }
+    by_name(folder, top.images.into_iter().map(PathBuf::from).collect())
+}
+
 fn nothing(folder: &Path, top: &Level, others: &BTreeMap<String, usize>) -> DataError {
     let path = folder.to_owned();
     if top.folders.is_empty() && others.is_empty() {
@@ -83,7 +85,8 @@ fn by_name(folder: &Path, files: Vec<PathBuf>) -> Result<Listing, DataError> {
     })
 }
 
-fn by_pattern(folder: &Path, pattern: &str) -> Result<Listing, DataError> {
+/// Lists the images in and below a folder by `--labels`.
+pub(super) fn by_pattern(folder: &Path, pattern: &str) -> Result<Listing, DataError> {
     let naming = Naming::pattern(pattern)?;
     let below = images_below(folder, Path::new(""))?;
     if below.images.is_empty() {

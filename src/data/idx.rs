@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 
 use flate2::bufread::MultiGzDecoder;
 
-use super::decode::{Channels, Raster};
 use super::error::DataError;
+use super::kind::SourceKind;
 use super::listing::Listing;
+use super::pixels::{Picture, Pixels};
 
 /// First four bytes of a file of unsigned bytes with three dimensions.
 const IMAGES_MAGIC: u32 = 0x0000_0803;
@@ -20,25 +21,6 @@ const LABELS_MAGIC: u32 = 0x0000_0801;
 /// More pixels than this are not held in memory.
 const MAX_PIXEL_BYTES: u64 = 4 << 30;
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
-
-/// The images of a file, [N, H, W].
-#[derive(Debug)]
-pub(super) struct IdxImages {
-    /// The file.
-    pub path: PathBuf,
-    height: u32,
-    width: u32,
-    pixels: Vec<u8>,
-}
-
-impl IdxImages {
-    /// One image; `record` is below the number of images.
-    pub fn raster(&self, record: u32, channels: Channels) -> Raster {
-        let length = self.height as usize * self.width as usize;
-        let start = record as usize * length;
-        Raster::of_grey(self.width, self.height, self.pixels[start..start + length].to_vec(), channels)
-    }
-}
 
 /// Looks for the images file of the first of the `splits` (`train`, `t10k`) that a folder has, under the
 /// usual names; also in `raw/` and in a single `*/raw/`, where torchvision's downloads go.
@@ -62,15 +44,17 @@ pub(super) fn open(images: &Path, pattern: Option<&str>) -> Result<Listing, Data
     if pattern.is_some() {
         return Err(DataError::PatternUnused { path: images.to_owned(), labels: label_name });
     }
-    let (images, count) = read_images(images)?;
+    let (pixels, count) = read_images(images)?;
     let values = read_labels(&labels)?;
     if values.len() != count {
-        return Err(DataError::IdxCounts { images: images.path, image_count: count, labels, label_count: values.len() });
+        return Err(DataError::IdxCounts { images: images.to_owned(), image_count: count, labels, label_count: values.len() });
     }
-    if values.is_empty() {
-        return Err(DataError::TooFewSamples { path: images.path, found: 0 });
-    }
-    Ok(Listing::of_idx(images, &values, format!("label file `{label_name}`")))
+    let Some(&last) = values.iter().max() else {
+        return Err(DataError::TooFewSamples { path: images.to_owned(), found: 0 });
+    };
+    let classes = (0..=last).map(|class| class.to_string()).collect();
+    let labels = values.into_iter().map(u32::from).collect();
+    Ok(Listing::of_pixels(images, SourceKind::Idx, format!("label file `{label_name}`"), classes, labels, pixels))
 }
 
 /// The images file of the held-out samples that come with a training file.
@@ -95,14 +79,16 @@ fn labels_beside(images: &Path) -> Result<PathBuf, DataError> {
     wanted.into_iter().find(|file| file.is_file()).ok_or(missing)
 }
 
-fn read_images(path: &Path) -> Result<(IdxImages, usize), DataError> {
+fn read_images(path: &Path) -> Result<(Pixels, usize), DataError> {
     let (mut reader, [count, height, width]) = header::<3>(path, IMAGES_MAGIC, "images")?;
     let bytes = u64::from(count).checked_mul(u64::from(height)).and_then(|rows| rows.checked_mul(u64::from(width)));
     let Some(bytes) = bytes.filter(|&bytes| bytes <= MAX_PIXEL_BYTES && height > 0 && width > 0) else {
         return Err(DataError::IdxSize { path: path.to_owned(), count, height, width });
     };
     let pixels = body(&mut reader, path, bytes, "pixels")?;
-    Ok((IdxImages { path: path.to_owned(), height, width, pixels }, count as usize))
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let picture = Picture { height: height as usize, width: width as usize, channels: 1, planar: true };
+    Ok((Pixels::new(vec![(name, 0)], picture, pixels, 0), count as usize))
 }
 
 fn read_labels(path: &Path) -> Result<Vec<u8>, DataError> {

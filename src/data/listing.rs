@@ -1,8 +1,7 @@
 //! A source's samples, listed and not yet decoded.
 
-use std::fmt;
-use std::fs::{self, File};
-use std::io::{ErrorKind, Read};
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,44 +9,24 @@ use nanprobe_checks::evidence::FileError;
 
 use super::decode::{Channels, Raster};
 use super::error::DataError;
-use super::idx::{self, IdxImages};
+use super::kind::SourceKind;
 use super::naming::{Naming, slashed};
+use super::pixels::Pixels;
+use super::shards::Shards;
 use super::tensors::{self, Layout, TensorFile};
-use super::{DataOptions, classes, decode, folder, resize};
+use super::{DataOptions, classes, decode, recognise, resize};
 
 /// A larger file is not read into memory as an image.
 const MAX_FILE_BYTES: u64 = 1 << 30;
 
-/// What a path was recognised as.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SourceKind {
-    /// A folder of class folders, as torchvision's `ImageFolder` reads.
-    ImageFolder,
-    /// Files whose names or paths hold the label.
-    FlatFiles,
-    /// MNIST's format: one file of images, one of labels.
-    Idx,
-    /// Batches in a safetensors file.
-    Tensors,
-}
-
-impl fmt::Display for SourceKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::ImageFolder => "image folder",
-            Self::FlatFiles => "flat files",
-            Self::Idx => "IDX",
-            Self::Tensors => "batches",
-        })
-    }
-}
-
 /// The samples of a source with their labels, in the order in which an unshuffled PyTorch `DataLoader`
-/// would give them: class by class for an image folder, by name for flat files, as stored for IDX.
+/// would give them: class by class for an image folder, by name for flat files, as stored for the others.
 #[derive(Debug)]
 pub struct Listing {
     /// The folder that [`path_of`](Self::path_of) is relative to.
     pub root: PathBuf,
+    /// What the samples come from, for messages: a folder or a file, with `:PART` where they are a part of it.
+    pub(super) source: PathBuf,
     /// What the path was recognised as.
     pub kind: SourceKind,
     /// How a sample's label is found, in words.
@@ -70,8 +49,10 @@ pub struct Listing {
 enum Storage {
     /// Paths below the root.
     Files(Vec<PathBuf>),
-    /// Positions in an IDX file.
-    Idx(Arc<IdxImages>, Vec<u32>),
+    /// Positions among pictures in memory.
+    Pixels(Arc<Pixels>, Vec<u32>),
+    /// Positions among the samples of tar files.
+    Shards(Arc<Shards>, Vec<u32>),
     /// Positions in a part of a file of tensors.
     Tensors(Arc<TensorFile>, &'static str, Vec<u32>),
 }
@@ -81,66 +62,58 @@ impl Listing {
     ///
     /// The pattern in `options.labels` applies to it; `options.path` and `options.val` are not read.
     pub fn open(path: &Path, options: &DataOptions) -> Result<Self, DataError> {
-        let listing = Self::recognise(path, options.labels.as_deref())?;
+        let listing = recognise::open(path, options.labels.as_deref(), options.format_hint)?;
         classes::narrow(listing, &options.classes, classes::Absent::Error)
-    }
-
-    fn recognise(path: &Path, pattern: Option<&str>) -> Result<Self, DataError> {
-        let metadata = fs::metadata(path).map_err(|source| match source.kind() {
-            ErrorKind::NotFound => DataError::Missing { path: path.to_owned() },
-            _ => DataError::Directory { path: path.to_owned(), source },
-        })?;
-        if metadata.is_file() && pattern.is_none() && tensors::is_tensors(path) {
-            return tensors::open(path);
-        }
-        let images = if metadata.is_dir() { idx::find(path, &["train", "t10k"]) } else { Some(path.to_owned()) };
-        match images {
-            Some(images) => idx::open(&images, pattern),
-            None => folder::open(path, pattern),
-        }
     }
 
     /// A listing of files; `paths` are relative to `root`.
     pub(super) fn of_files(root: &Path, kind: SourceKind, rule: String, classes: Vec<String>, samples: Vec<(PathBuf, u32)>) -> Self {
         let (paths, labels) = samples.into_iter().unzip();
-        let root = root.to_owned();
-        Self { root, kind, rule, classes, labels, grey: false, labels_in_names: false, naming: None, storage: Storage::Files(paths) }
+        Self { root: root.to_owned(), ..Self::of(root, kind, rule, classes, labels, Storage::Files(paths)) }
     }
 
-    /// A listing of all images of an IDX file.
-    pub(super) fn of_idx(images: IdxImages, labels: &[u8], rule: String) -> Self {
-        let count = labels.iter().max().map_or(0, |&max| u32::from(max) + 1);
-        Self {
-            root: images.path.parent().unwrap_or(Path::new("")).to_owned(),
-            kind: SourceKind::Idx,
-            rule,
-            classes: (0..count).map(|class| class.to_string()).collect(),
-            labels: labels.iter().map(|&label| u32::from(label)).collect(),
-            grey: true,
-            labels_in_names: false,
-            naming: None,
-            storage: Storage::Idx(Arc::new(images), (0..labels.len() as u32).collect()),
-        }
+    /// A listing of pictures in memory, one a label.
+    pub(super) fn of_pixels(source: &Path, kind: SourceKind, rule: String, classes: Vec<String>, labels: Vec<u32>, pixels: Pixels) -> Self {
+        let (grey, records) = (pixels.grey(), (0..labels.len() as u32).collect());
+        Self { grey, ..Self::of(source, kind, rule, classes, labels, Storage::Pixels(Arc::new(pixels), records)) }
+    }
+
+    /// A listing of all samples of tar files.
+    pub(super) fn of_shards(source: &Path, rule: String, classes: Vec<String>, labels: Vec<u32>, shards: Shards) -> Self {
+        let records = (0..labels.len() as u32).collect();
+        Self::of(source, SourceKind::WebDataset, rule, classes, labels, Storage::Shards(Arc::new(shards), records))
     }
 
     /// A listing of all samples of a part of a file of tensors.
     pub(super) fn of_tensors(file: Arc<TensorFile>, part: &'static str, classes: Vec<String>, labels: &[u32], rule: String) -> Self {
+        let (source, records) = (file.path.clone(), (0..labels.len() as u32).collect());
+        Self::of(&source, SourceKind::Tensors, rule, classes, labels.to_vec(), Storage::Tensors(file, part, records))
+    }
+
+    /// The root is the folder that `source` is in.
+    fn of(source: &Path, kind: SourceKind, rule: String, classes: Vec<String>, labels: Vec<u32>, storage: Storage) -> Self {
         Self {
-            root: file.path.parent().unwrap_or(Path::new("")).to_owned(),
-            kind: SourceKind::Tensors,
+            root: source.parent().unwrap_or(Path::new("")).to_owned(),
+            source: source.to_owned(),
+            kind,
             rule,
             classes,
-            labels: labels.to_vec(),
+            labels,
             grey: false,
             labels_in_names: false,
             naming: None,
-            storage: Storage::Tensors(file, part, (0..labels.len() as u32).collect()),
+            storage,
         }
     }
 
     /// The held-out samples that the same file brings along.
     pub(super) fn held_out_in_file(&self) -> Option<Self> {
         if let Storage::Tensors(file, "", _) = &self.storage { tensors::held_out(file) } else { None }
+    }
+
+    /// Whether the samples are tensors as they are, not pictures to be decoded.
+    pub fn holds_tensors(&self) -> bool {
+        matches!(self.storage, Storage::Tensors(..))
     }
 
     /// How a sample's bytes are read: pictures are decoded to `channels` and `size`, tensors are as they are.
@@ -158,7 +131,7 @@ impl Listing {
         let mut kept = || keep.next().unwrap_or(false);
         match &mut self.storage {
             Storage::Files(paths) => paths.retain(|_| kept()),
-            Storage::Idx(_, records) | Storage::Tensors(_, _, records) => records.retain(|_| kept()),
+            Storage::Pixels(_, records) | Storage::Shards(_, records) | Storage::Tensors(_, _, records) => records.retain(|_| kept()),
         }
         Self { labels: labels.iter().filter_map(|&label| new(label)).collect(), classes, ..self }
     }
@@ -173,24 +146,19 @@ impl Listing {
         self.labels.is_empty()
     }
 
-    /// The source for a message: the folder, or the IDX images file.
+    /// The source for a message: the folder, or the file.
     pub fn source(&self) -> PathBuf {
-        match &self.storage {
-            Storage::Files(_) => self.root.clone(),
-            Storage::Idx(images, _) => images.path.clone(),
-            Storage::Tensors(file, ..) => file.path.clone(),
-        }
+        self.source.clone()
     }
 
-    /// A sample's path below the root for a message; `train-images-idx3-ubyte.gz#17` for IDX. Empty beyond
+    /// A sample's path below the root for a message; `train-images-idx3-ubyte.gz#17` for a part of a file. Empty beyond
     /// the end.
     pub fn path_of(&self, index: usize) -> String {
+        let named = |records: &[u32], name: &dyn Fn(u32) -> String| records.get(index).map(|record| name(*record)).unwrap_or_default();
         match &self.storage {
             Storage::Files(paths) => paths.get(index).map(|path| slashed(path)).unwrap_or_default(),
-            Storage::Idx(images, records) => {
-                let name = images.path.file_name().unwrap_or_default().to_string_lossy();
-                records.get(index).map(|record| format!("{name}#{record}")).unwrap_or_default()
-            }
+            Storage::Pixels(pixels, records) => named(records, &|record| pixels.name_of(record)),
+            Storage::Shards(shards, records) => named(records, &|record| shards.name_of(record)),
             Storage::Tensors(file, part, records) => {
                 let name = file.path.file_name().unwrap_or_default().to_string_lossy();
                 records.get(index).map(|record| format!("{name}#{part}{record}")).unwrap_or_default()
@@ -198,11 +166,11 @@ impl Listing {
         }
     }
 
-    /// The file names of the samples, in order; none for IDX.
+    /// The file names of the samples, in order; none where samples are not files.
     pub(super) fn paths(&self) -> &[PathBuf] {
         match &self.storage {
             Storage::Files(paths) => paths,
-            Storage::Idx(..) | Storage::Tensors(..) => &[],
+            Storage::Pixels(..) | Storage::Shards(..) | Storage::Tensors(..) => &[],
         }
     }
 
@@ -221,16 +189,21 @@ impl Listing {
         let beyond = || format!("sample {index} of {}", self.len());
         match &self.storage {
             Storage::Files(paths) => decode::decode(&read(&self.root.join(paths.get(index).ok_or_else(beyond)?))?, channels),
-            Storage::Idx(images, records) => Ok(images.raster(*records.get(index).ok_or_else(beyond)?, channels)),
+            Storage::Pixels(pixels, records) => Ok(pixels.raster(*records.get(index).ok_or_else(beyond)?, channels)),
+            Storage::Shards(shards, records) => decode::decode(&shards.read(*records.get(index).ok_or_else(beyond)?)?, channels),
             Storage::Tensors(..) => Err("tensors are no picture".to_owned()),
         }
     }
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {
+    read_all(File::open(path).map_err(|error| error.to_string())?)
+}
+
+/// All bytes of an image, as many as one may have.
+pub(super) fn read_all(source: impl Read) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
-    let file = File::open(path).map_err(|error| error.to_string())?;
-    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    source.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
     match bytes.len() as u64 {
         0 => Err("the file is empty".to_owned()),
         length if length > MAX_FILE_BYTES => Err("the file is larger than 1 GiB".to_owned()),

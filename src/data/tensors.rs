@@ -168,6 +168,12 @@ fn input_names(entries: &Entries, prefix: &str) -> Result<Vec<String>, String> {
     Ok(names)
 }
 
+/// The class of each sample of an array that is called `name`.
+pub(super) fn class_indices(dtype: Dtype, shape: &[usize], bytes: &[u8], name: &str) -> Result<Vec<u32>, String> {
+    let entry = Entry { dtype, shape: shape.to_vec(), bytes: 0..bytes.len() };
+    labels(&entry, bytes, name).map(|(labels, _)| labels)
+}
+
 /// The class of each sample, and in words how it was found.
 fn labels(entry: &Entry, bytes: &[u8], name: &str) -> Result<(Vec<u32>, String), String> {
     let values = numbers(entry.dtype, bytes).ok_or_else(|| format!("`{name}` is of type {:?}, which no class is of", entry.dtype))?;
@@ -227,6 +233,20 @@ pub(super) fn open(path: &Path) -> Result<Listing, DataError> {
         return Err(DataError::TooFewSamples { path: path.to_owned(), found: 0 });
     }
     Ok(list(&file, ""))
+}
+
+/// Lists the samples of one array of inputs, read by that layout from that place in `content` on, one a label.
+pub(super) fn of_array(
+    source: &Path,
+    input: (Layout, usize),
+    content: Vec<u8>,
+    classes: Vec<String>,
+    labels: &[u32],
+    rule: String,
+) -> Listing {
+    let part = Part { inputs: vec![input], labels: labels.to_vec(), rule: rule.clone() };
+    let file = TensorFile { path: source.to_owned(), content, parts: HashMap::from([("", part)]), classes: Vec::new() };
+    Listing::of_tensors(Arc::new(file), "", classes, labels, rule)
 }
 
 /// Lists the held-out samples of the same file, where it has any.

@@ -27,7 +27,7 @@ fn any_report() -> impl Strategy<Value = Diagnosis> {
                 status,
                 severity: status.is_finding().then_some([Severity::Note, Severity::Warning, Severity::Error][severity]),
                 explained_by: (explained && status.is_finding()).then(|| "another".to_owned()),
-                accepted: (accepted && status.is_finding()).then(|| acceptance()),
+                accepted: (accepted && status.is_finding()).then(acceptance),
                 effect: effect.map(|(gain, mut effect)| {
                     effect.interval = Interval { low: gain - 0.05, high: gain + 0.05 };
                     effect

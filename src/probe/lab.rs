@@ -12,7 +12,7 @@ use tch::{Device, Kind, Tensor};
 use super::plan::{Plan, Timed, plan};
 use super::{ProbeError, Sink, record, running_statistics};
 use crate::config::Settings;
-use crate::data::{self, Layout, Listing, Rows, SourceKind, SubsetOptions};
+use crate::data::{self, Layout, Listing, Rows, SubsetOptions};
 use crate::design::Design;
 use crate::graph::GraphError;
 use crate::model::{Model, Treatment, build};
@@ -84,9 +84,10 @@ impl Lab {
         let mut recipe = settle(settings, &design, &listing)?;
         let classes = listing.classes.len();
         design.answer_with(recipe.model.outputs.unwrap_or(classes));
-        let asked = match listing.kind {
-            SourceKind::Tensors => design.shape_of_tensors(&listing.layout(0, 0), recipe.model.outputs, classes)?,
-            _ => design.shape_of_pictures(recipe.image_size, settings.given.image_size, listing.grey, recipe.model.outputs, classes)?,
+        let asked = if listing.holds_tensors() {
+            design.shape_of_tensors(&listing.layout(0, 0), recipe.model.outputs, classes)?
+        } else {
+            design.shape_of_pictures(recipe.image_size, settings.given.image_size, listing.grey, recipe.model.outputs, classes)?
         };
         if let Some(loss) = design.loss_of_one_output(asked.outputs, classes).filter(|_| !settings.given.loss) {
             recipe.loss = loss;
@@ -100,7 +101,7 @@ impl Lab {
         };
         let decoded = |size: usize| data::subset(&listing, companion.as_ref(), &options(size), &|_, _| {});
         // Pictures are decoded once their size is known, and it follows from the time of a step; tensors are what they are.
-        let ready = if listing.kind == SourceKind::Tensors { Some(decoded(0)?) } else { None };
+        let ready = if listing.holds_tensors() { Some(decoded(0)?) } else { None };
         let few = ready.as_ref().map(|subset| samples(&subset.train, classes, device)).transpose()?;
 
         sink.stage("timing one training step");

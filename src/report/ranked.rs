@@ -72,10 +72,12 @@ pub(super) fn effect(diagnosis: &Diagnosis, verdict: &Verdict) -> String {
 
 /// What to do, without where.
 pub(super) fn to_do(diagnosis: &Diagnosis, verdict: &Verdict) -> String {
+    if let Some(accepted) = &verdict.accepted {
+        return format!("nothing, accepted {}: {}", accepted.date, accepted.reason);
+    }
     match &verdict.explained_by {
         Some(cause) if verdict.status.is_finding() => format!("nothing of its own: fix {}", short(diagnosis, cause)),
         _ if verdict.status == Status::Harmless => "nothing: changing it does not help".to_owned(),
-        _ if verdict.accepted.is_some() => verdict.accepted.iter().map(|a| format!("nothing, accepted {}: {}", a.date, a.reason)).collect(),
         _ => verdict.remedy.clone(),
     }
 }

@@ -14,6 +14,7 @@ data = "train"
 val = "/mnt/val"
 classes = [0, 6]
 labels = '/([a-z]+)\.\d+\.jpg$'
+format-hint = "webdataset"
 samples = 500
 
 [model]
@@ -173,6 +174,7 @@ fn wrong_values_name_the_line_the_key_and_what_would_do() {
         ("[train.loop]\nlr-decay = 1.1", ":2: `train.loop.lr-decay`: 1.1 is no decay"),
         ("[train.lr-group]\nfc = \"slow\"", ":2: `train.lr-group`: expected a number"),
         ("[data]\nclasses = [[1]]", "expected an array of strings, found an array"),
+        ("[data]\nformat-hint = \"manifets\"", "`data.format-hint`: unknown form `manifets`; did you mean `manifest`?"),
         ("[data]\nlabels = \"(\"", "`data.labels`: `(` is no regular expression"),
         ("[data]\nsamples = 3", "`data.samples`: 3 samples cannot tell"),
         ("data = \"./train\"", ":1: `data`: expected a table ([data]), found the string \"./train\""),
