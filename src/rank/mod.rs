@@ -126,7 +126,10 @@ fn verdict(judged: &Judged, evidence: &Evidence, outcome: &experiment::Outcome) 
                 }
                 None => format!("{name} was not measured"),
             };
-            verdict.message = missing.iter().map(why).collect::<Vec<_>>().join("; ");
+            let mut reasons: Vec<String> = missing.iter().map(why).collect();
+            // Two needs may be parts of one measurement.
+            reasons.dedup();
+            verdict.message = reasons.join("; ");
         }
         Outcome::Judged(Judgement::Suspect(finding)) => {
             let decision = outcome.decisions.iter().find(|decision| decision.check == judged.check);

@@ -39,6 +39,7 @@ struct Page {
     suspects: Vec<Picture>,
     cleared: Vec<(String, String)>,
     missing: Vec<(String, String)>,
+    missing_checks: usize,
     problems: Vec<String>,
     run: Vec<(&'static str, String)>,
     schema: String,
@@ -74,8 +75,9 @@ pub fn html(diagnosis: &Diagnosis) -> Result<String, askama::Error> {
         sheets: pictures.map(|pictures| data::sheets(diagnosis, pictures)).unwrap_or_default(),
         sheets_caption: pictures.map(data::range).unwrap_or_default(),
         suspects: pictures.map(|pictures| data::pictures(diagnosis, &pictures.suspects)).unwrap_or_default(),
-        cleared: with_status(diagnosis, Status::Clear, |verdict| &verdict.measured),
-        missing: with_status(diagnosis, Status::NotMeasured, |verdict| &verdict.message),
+        cleared: cleared(diagnosis),
+        missing_checks: super::ranked::with_status(diagnosis, Status::NotMeasured).len(),
+        missing: missing(diagnosis),
         problems: diagnosis.run.problems.iter().map(|problem| prose(problem)).collect(),
         run: run(diagnosis),
         schema: escape(&diagnosis.schema),
@@ -132,9 +134,16 @@ fn facts(diagnosis: &Diagnosis) -> Vec<Fact> {
     facts
 }
 
-fn with_status(diagnosis: &Diagnosis, status: Status, says: impl Fn(&Verdict) -> &String) -> Vec<(String, String)> {
-    let verdicts = diagnosis.verdicts.iter().filter(|verdict| verdict.status == status);
-    verdicts.map(|verdict| (escape(&verdict.check), prose(says(verdict)))).collect()
+/// What cleared each check.
+fn cleared(diagnosis: &Diagnosis) -> Vec<(String, String)> {
+    let clear = super::ranked::with_status(diagnosis, Status::Clear);
+    clear.into_iter().map(|verdict| (escape(&verdict.check), prose(&verdict.measured))).collect()
+}
+
+/// The checks that could not judge, and why.
+fn missing(diagnosis: &Diagnosis) -> Vec<(String, String)> {
+    let reasons = super::ranked::unmeasured(diagnosis, true);
+    reasons.into_iter().map(|(reason, checks)| (escape(&checks.join(", ")), prose(reason))).collect()
 }
 
 fn run(diagnosis: &Diagnosis) -> Vec<(&'static str, String)> {
