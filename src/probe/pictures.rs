@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use image::imageops::thumbnail;
 use image::{DynamicImage, ImageFormat, RgbImage};
-use nanprobe_checks::evidence::{Picture, Pictures};
+use nanprobe_checks::evidence::{NameDisagreement, Picture, Pictures};
 use tch::{Kind, Tensor};
 
 use super::{Lab, ProbeError};
@@ -29,60 +29,60 @@ pub fn measure(lab: &Lab) -> Result<Pictures, ProbeError> {
     let shape = lab.train.pixels().map(Tensor::size).filter(|size| matches!(size[1], 1 | 3)).ok_or(ProbeError::NoPictures)?;
     let recipe = lab.recipe();
     let mut sampler = Sampler::new(&lab.train, recipe.batch_size, recipe.shuffle, lab.seed(0));
-    let batches: Vec<Received> =
-        (0..BATCHES).map(|_| Received::of(lab, &lab.train, &first(sampler.next_batch(), OF_A_BATCH))).collect::<Result<_, _>>()?;
-    let (same, same_notes) = same_picture(lab)?;
-    let (misnamed, notes) = misnamed(lab)?;
-
-    let all: Vec<&Received> = batches.iter().chain([&same, &misnamed]).collect();
-    let ends = |end: fn(&Received) -> f64, better: fn(f64, f64) -> f64| all.iter().map(|r| end(r)).filter(|x| x.is_finite()).reduce(better);
-    let black = ends(|r| r.low, f64::min).unwrap_or(0.0);
-    let white = ends(|r| r.high, f64::max).unwrap_or(1.0);
-    let draw = |received: &Received| received.pictures(black, white);
-    let with_notes = |received: &Received, notes: Vec<(String, Option<String>)>| -> Result<Vec<Picture>, ProbeError> {
-        let pictures = draw(received)?.into_iter().zip(notes);
-        Ok(pictures.map(|(picture, (note, file))| Picture { note, file, ..picture }).collect())
+    let first = |mut batch: Vec<i64>| {
+        batch.truncate(OF_A_BATCH);
+        Received::of(lab, &lab.train, &batch)
     };
-    let mut suspects = with_notes(&misnamed, notes)?;
-    suspects.extend(with_notes(&same, same_notes)?);
+    let batches: Vec<Received> = (0..BATCHES).map(|_| first(sampler.next_batch())).collect::<Result<_, _>>()?;
+    let suspects = [misnamed(lab)?, same_picture(lab)?];
+
+    let all = || batches.iter().chain(&suspects);
+    let black = all().map(|received| received.low).filter(|x| x.is_finite()).reduce(f64::min).unwrap_or(0.0);
+    let white = all().map(|received| received.high).filter(|x| x.is_finite()).reduce(f64::max).unwrap_or(1.0);
+    let draw = |received: &Received| received.pictures(black, white);
+    let drawn: Vec<Vec<Picture>> = suspects.iter().map(draw).collect::<Result<_, _>>()?;
     Ok(Pictures {
         shape: shape[1..].iter().map(|&n| n as u64).collect(),
         black: black.into(),
         white: white.into(),
         batch_size: recipe.batch_size as u64,
         batches: batches.iter().map(draw).collect::<Result<_, _>>()?,
-        suspects,
+        suspects: drawn.concat(),
     })
 }
 
-fn first(mut indices: Vec<i64>, most: usize) -> Vec<i64> {
-    indices.truncate(most);
-    indices
-}
-
 /// Pictures that stand among the training samples with different labels.
-fn same_picture(lab: &Lab) -> Result<(Received, Vec<(String, Option<String>)>), ProbeError> {
+fn same_picture(lab: &Lab) -> Result<Received, ProbeError> {
     let conflicting = super::identical_samples::measure(lab)?.conflicting;
     let indices: Vec<i64> = conflicting.into_iter().map(|index| index as i64).take(SUSPECTS).collect();
-    let notes = indices.iter().map(|_| ("the same picture stands under another label too".to_owned(), None)).collect();
-    Ok((Received::of(lab, &lab.train, &indices)?, notes))
+    let note = Note { text: "the same picture stands under another label too".to_owned(), file: None };
+    let notes = vec![note; indices.len()];
+    Ok(Received { notes, ..Received::of(lab, &lab.train, &indices)? })
 }
 
 /// Pictures whose file name speaks of another class.
-fn misnamed(lab: &Lab) -> Result<(Received, Vec<(String, Option<String>)>), ProbeError> {
+fn misnamed(lab: &Lab) -> Result<Received, ProbeError> {
     let shown = &lab.misnamed[..lab.misnamed.len().min(SUSPECTS)];
     let count = shown.len() as i64;
+    if count == 0 {
+        return Received::of(lab, &lab.train, &[]);
+    }
     let bytes: Vec<u8> = shown.iter().flat_map(|sample| &sample.pixels).copied().collect();
     let labels: Vec<i64> = shown.iter().map(|sample| sample.label).collect();
-    if count == 0 {
-        return Ok((Received::of(lab, &lab.train, &[])?, vec![]));
-    }
     let shape = [count, lab.shape.channels, lab.shape.size, lab.shape.size];
     let pixels = Tensor::f_from_data_size(&bytes, &shape, Kind::Uint8).map_err(GraphError::from)?;
     let labels = Tensor::f_from_slice(&labels).map_err(GraphError::from)?;
     let samples = Samples::new(vec![pixels], labels, lab.train.classes(), lab.device)?.standardized_as(&lab.train);
-    let notes = shown.iter().map(|s| (format!("the file's name says {}", s.names.named), Some(s.names.path.clone()))).collect();
-    Ok((Received::of(lab, &samples, &(0..count).collect::<Vec<_>>())?, notes))
+    let note = |names: &NameDisagreement| Note { text: format!("the file's name says {}", names.named), file: Some(names.path.clone()) };
+    let notes = shown.iter().map(|sample| note(&sample.names)).collect();
+    Ok(Received { notes, ..Received::of(lab, &samples, &(0..count).collect::<Vec<_>>())? })
+}
+
+/// Why a sample is suspicious, and the file it comes from where that is known.
+#[derive(Clone, Default)]
+struct Note {
+    text: String,
+    file: Option<String>,
 }
 
 /// Some samples as the network receives them.
@@ -90,6 +90,7 @@ struct Received {
     /// One tensor a sample, float [C, H, W].
     inputs: Vec<Tensor>,
     labels: Vec<i64>,
+    notes: Vec<Note>,
     /// Least and largest value; not finite where there is none.
     low: f64,
     high: f64,
@@ -97,7 +98,7 @@ struct Received {
 
 impl Received {
     fn of(lab: &Lab, samples: &Samples, indices: &[i64]) -> Result<Self, ProbeError> {
-        let mut received = Self { inputs: vec![], labels: vec![], low: f64::NAN, high: f64::NAN };
+        let mut received = Self { inputs: vec![], labels: vec![], notes: vec![], low: f64::NAN, high: f64::NAN };
         if indices.is_empty() {
             return Ok(received);
         }
@@ -108,14 +109,16 @@ impl Received {
         received.high = scalar(&batch.f_max().map_err(GraphError::from)?)?;
         received.inputs = (0..indices.len()).map(|i| batch.f_get(i as i64)).collect::<Result<_, _>>().map_err(GraphError::from)?;
         received.labels = Vec::<i64>::try_from(&labels).map_err(GraphError::from)?;
+        received.notes = vec![Note::default(); indices.len()];
         Ok(received)
     }
 
     fn pictures(&self, black: f64, white: f64) -> Result<Vec<Picture>, ProbeError> {
-        let picture = |(input, label): (&Tensor, &i64)| {
-            Ok(Picture { png: png(input, black, white)?, label: *label, file: None, note: String::new() })
+        let samples = self.inputs.iter().zip(&self.labels).zip(self.notes.iter().cloned());
+        let picture = |((input, &label), Note { text: note, file }): ((&Tensor, &i64), Note)| {
+            Ok(Picture { png: png(input, black, white)?, label, file, note })
         };
-        self.inputs.iter().zip(&self.labels).map(picture).collect()
+        samples.map(picture).collect()
     }
 }
 
