@@ -54,6 +54,26 @@ impl Diagnosis {
 }
 
 impl Verdict {
+    /// Of a check, with nothing said yet.
+    pub fn new(check: &str, family: &str, status: Status) -> Self {
+        Self {
+            rank: None,
+            check: check.to_owned(),
+            family: family.to_owned(),
+            status,
+            severity: None,
+            effect: None,
+            message: String::new(),
+            measured: String::new(),
+            remedy: String::new(),
+            edit: None,
+            location: None,
+            source: None,
+            explained_by: None,
+            accepted: None,
+        }
+    }
+
     /// Whether it is a finding that rests on that criterion.
     pub fn decided_by(&self, criterion: Criterion) -> bool {
         self.status.is_finding() && self.effect.as_ref().is_some_and(|effect| effect.decided_by == criterion)

@@ -195,3 +195,10 @@ fn every_row_of_the_guides_table_of_exit_codes_is_what_happens() {
         assert_eq!(code.map(|code| code.to_string()).as_deref(), Some(row));
     }
 }
+
+#[test]
+fn a_report_where_evidence_is_wanted_is_called_one() {
+    let place = faulty();
+    place.run(&["judge", "evidence.jsonl", "-o", "report.json"]);
+    place.run(&["judge", "report.json"]).refuses(&["report.json is a report, not evidence", "nanprobe report report.json"]);
+}

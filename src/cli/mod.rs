@@ -13,7 +13,7 @@ mod setup;
 pub use diff::{Diff, DiffFormat};
 pub use job::JobArgs;
 pub use output::{Form, Output, OutputError, outputs};
-pub use report::{Format, ReportArgs};
+pub use report::{Format, GateArgs, ReportArgs};
 pub use setup::{Accept, Completions, Config, ConfigFormat, Init, Man, Schema};
 
 const AFTER_HELP: &str = "\

@@ -7,6 +7,20 @@ use clap::{Args, ValueEnum, ValueHint};
 use super::output::{Form, Output, OutputError, outputs};
 use crate::exit::FailOn;
 
+/// Which checks are judged, and what sets the exit code.
+#[derive(Clone, Debug, Default, Args)]
+pub struct GateArgs {
+    /// Exit with 1 on a finding of this severity or worse: error, warning or never [default: error]
+    #[arg(long, value_name = "SEVERITY", hide_possible_values = true, help_heading = "Report")]
+    pub fail_on: Option<FailOn>,
+    /// Only these checks or families of checks [default: all]
+    #[arg(long, value_name = "CHECKS", value_delimiter = ',', help_heading = "Report")]
+    pub select: Vec<String>,
+    /// Not these checks or families of checks [default: none]
+    #[arg(long, value_name = "CHECKS", value_delimiter = ',', help_heading = "Report")]
+    pub ignore: Vec<String>,
+}
+
 /// How to report.
 #[derive(Clone, Debug, Default, Args)]
 pub struct ReportArgs {
@@ -18,15 +32,9 @@ pub struct ReportArgs {
     /// output [default: -]
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Report")]
     pub output: Vec<PathBuf>,
-    /// Exit with 1 on a finding of this severity or worse: error, warning or never [default: error]
-    #[arg(long, value_name = "SEVERITY", hide_possible_values = true, help_heading = "Report")]
-    pub fail_on: Option<FailOn>,
-    /// Only these checks or families of checks [default: all]
-    #[arg(long, value_name = "CHECKS", value_delimiter = ',', help_heading = "Report")]
-    pub select: Vec<String>,
-    /// Not these checks or families of checks [default: none]
-    #[arg(long, value_name = "CHECKS", value_delimiter = ',', help_heading = "Report")]
-    pub ignore: Vec<String>,
+    /// What counts.
+    #[command(flatten)]
+    pub gate: GateArgs,
     /// Also list what was cleared, with the measurements that cleared it
     #[arg(long, help_heading = "Report")]
     pub all: bool,

@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
-use super::{JobArgs, ReportArgs};
-use crate::exit::FailOn;
+use super::{GateArgs, JobArgs};
 use crate::schema::Format;
 
 /// `nanprobe init`.
@@ -33,25 +32,12 @@ pub struct Config {
         help_heading = "Report"
     )]
     pub format: ConfigFormat,
-    /// As of `nanprobe diagnose` [default: error]
-    #[arg(long, value_name = "SEVERITY", hide_possible_values = true, help_heading = "Report")]
-    pub fail_on: Option<FailOn>,
-    /// As of `nanprobe diagnose` [default: all]
-    #[arg(long, value_name = "CHECKS", value_delimiter = ',', help_heading = "Report")]
-    pub select: Vec<String>,
-    /// As of `nanprobe diagnose` [default: none]
-    #[arg(long, value_name = "CHECKS", value_delimiter = ',', help_heading = "Report")]
-    pub ignore: Vec<String>,
+    /// As of `nanprobe diagnose`.
+    #[command(flatten)]
+    pub gate: GateArgs,
     /// Also list what is not set and has no default
     #[arg(long, help_heading = "Report")]
     pub all: bool,
-}
-
-impl Config {
-    /// What of it bears on the gate.
-    pub fn report(&self) -> ReportArgs {
-        ReportArgs { fail_on: self.fail_on, select: self.select.clone(), ignore: self.ignore.clone(), ..ReportArgs::default() }
-    }
 }
 
 /// Form of what is in force.

@@ -10,7 +10,7 @@ use nanprobe::report::terminal;
 use super::{color, show};
 
 pub fn run(args: &Config, cwd: &Path) -> Result<u8> {
-    let in_force = in_force(&args.job, &args.report(), cwd)?;
+    let in_force = in_force(&args.job, &args.gate, cwd)?;
     match args.format {
         ConfigFormat::Json => show(&(serde_json::to_string_pretty(&in_force)? + "\n")),
         ConfigFormat::Table => show(&terminal::config(&in_force, args.all, terminal::width(), color())),

@@ -17,7 +17,7 @@ pub fn run(args: &Diagnose, cwd: &Path) -> Result<u8> {
     if let Some(script) = &args.script {
         return watch(script, args, &outputs, cwd);
     }
-    let settings = Settings::resolve(&args.job, Some(&args.report), cwd)?;
+    let settings = Settings::resolve(&args.job, Some(&args.report.gate), cwd)?;
     let recorded = args.evidence.as_deref().map_or_else(|| Ok(Evidence::default()), stored_evidence)?;
     let mut diagnosis = diagnose(&settings, recorded, args.report.quiet)?;
     diagnosis.run.command = command_line();
@@ -37,7 +37,7 @@ fn watch(script: &str, args: &Diagnose, outputs: &[Output<Format>], cwd: &Path) 
         return Ok(code);
     }
     let diagnosis: Diagnosis = serde_json::from_str(&json).context("the Python package answered with a report of another version")?;
-    let judged = give(&diagnosis, &args.report, args.report.fail_on.unwrap_or_default(), cwd)?;
+    let judged = give(&diagnosis, &args.report, args.report.gate.fail_on.unwrap_or_default(), cwd)?;
     // A script that crashed is no clean run, whatever was seen of it until then.
     Ok(if code == exit::USAGE { code } else { judged })
 }

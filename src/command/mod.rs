@@ -55,7 +55,13 @@ fn stored_diagnosis(path: &Path) -> Result<Diagnosis> {
 /// The evidence in a file.
 fn stored_evidence(path: &Path) -> Result<Evidence> {
     let text = read(path)?;
-    nanprobe::diagnose::stored(&text).map_err(|(line, error)| anyhow::anyhow!("{} line {line}: {error}", path.display()))
+    nanprobe::diagnose::stored(&text).map_err(|(line, error)| {
+        let path = path.display();
+        match serde_json::from_str::<Diagnosis>(&text) {
+            Ok(_) => anyhow::anyhow!("{path} is a report, not evidence: show it with `nanprobe report {path}`"),
+            Err(_) => anyhow::anyhow!("{path} line {line}: {error}"),
+        }
+    })
 }
 
 /// Whether the terminal takes colours; `anstream` strips them where it does not, and where `NO_COLOR` says so.

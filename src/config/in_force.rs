@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::file::ConfigFile;
 use super::{ConfigError, FILE_NAME, Gate, RunOptions, over, recipe};
-use crate::cli::{JobArgs, ReportArgs};
+use crate::cli::{GateArgs, JobArgs};
 
 /// Version of the JSON form.
 pub const SCHEMA: &str = "nanprobe.config/1";
@@ -161,9 +161,9 @@ fn groups(recipe: &Recipe) -> Value {
 }
 
 /// What flags, `nanprobe.toml` and defaults come to, of a job that need not be complete.
-pub fn in_force(job: &JobArgs, report: &ReportArgs, cwd: &Path) -> Result<InForce, ConfigError> {
+pub fn in_force(job: &JobArgs, flags: &GateArgs, cwd: &Path) -> Result<InForce, ConfigError> {
     let file = ConfigFile::load(job.config.as_deref(), cwd)?;
-    let gate = Gate::lay(Some(report), &file)?;
+    let gate = Gate::lay(Some(flags), &file)?;
     let merged = over(job.clone(), file.job.clone());
     let of_model = |name: &str| recipe::recipe(&merged, name);
     let recipe = merged.model.as_deref().map(of_model).transpose()?;
@@ -188,9 +188,9 @@ pub fn in_force(job: &JobArgs, report: &ReportArgs, cwd: &Path) -> Result<InForc
         })
         .collect();
     for (name, given, value) in [
-        ("fail-on", report.fail_on.is_some(), json!(gate.fail_on)),
-        ("select", !report.select.is_empty(), list(&gate.select)),
-        ("ignore", !report.ignore.is_empty(), list(&gate.ignore)),
+        ("fail-on", flags.fail_on.is_some(), json!(gate.fail_on)),
+        ("select", !flags.select.is_empty(), list(&gate.select)),
+        ("ignore", !flags.ignore.is_empty(), list(&gate.ignore)),
     ] {
         let key = format!("gate.{name}");
         values.push(Setting { value, from: from(given, &key, name), key });
@@ -268,7 +268,7 @@ mod tests {
     #[test]
     fn every_key_that_the_file_may_have_is_shown() {
         let nothing = tempfile::tempdir().unwrap();
-        let shown = in_force(&JobArgs::default(), &ReportArgs::default(), nothing.path()).unwrap();
+        let shown = in_force(&JobArgs::default(), &GateArgs::default(), nothing.path()).unwrap();
         for (table, keys) in TABLES.iter().filter(|(table, _)| !table.contains('.')) {
             for key in *keys {
                 get(&shown, &format!("{table}.{key}"));
@@ -283,7 +283,7 @@ mod tests {
                     [checks.dead-relu]\ndead_share = 0.5\n";
         let project = project(text);
         let job = JobArgs { lr: Some(0.25), no_shuffle: true, ..JobArgs::default() };
-        let report = ReportArgs { ignore: vec!["model".to_owned()], ..ReportArgs::default() };
+        let report = GateArgs { ignore: vec!["model".to_owned()], ..GateArgs::default() };
         let shown = in_force(&job, &report, project.path()).unwrap();
         let flag = |flag: &str| Origin::Flag { flag: flag.to_owned() };
         assert_eq!(get(&shown, "train.lr"), (&json!(0.25), &flag("--lr")));
@@ -298,7 +298,7 @@ mod tests {
     #[test]
     fn what_follows_from_the_model_is_left_open_without_one() {
         let nothing = tempfile::tempdir().unwrap();
-        let shown = in_force(&JobArgs::default(), &ReportArgs::default(), nothing.path()).unwrap();
+        let shown = in_force(&JobArgs::default(), &GateArgs::default(), nothing.path()).unwrap();
         assert_eq!((get(&shown, "train.image-size").0, get(&shown, "train.normalize").0), (&Value::Null, &Value::Null));
         assert_eq!(get(&shown, "train.lr").0, &json!(0.01));
     }

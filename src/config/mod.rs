@@ -14,7 +14,7 @@ use nanprobe_checks::recipe::Recipe;
 use serde::{Deserialize, Serialize};
 
 use crate::accept::Accept;
-use crate::cli::{JobArgs, ReportArgs};
+use crate::cli::{GateArgs, JobArgs};
 use crate::data::{DataOptions, SourceKind};
 pub use crate::exit::FailOn;
 use crate::plugin::Plugin;
@@ -158,7 +158,7 @@ impl Gate {
         !ignored && (self.includes(plugin, FAMILY) || self.select.iter().any(one_of_its))
     }
 
-    fn lay(report: Option<&ReportArgs>, file: &ConfigFile) -> Result<Self, ConfigError> {
+    fn lay(flags: Option<&GateArgs>, file: &ConfigFile) -> Result<Self, ConfigError> {
         let over = |flag: &'static str, given: &[String], of_file: &[String]| match given
             .iter()
             .find_map(|name| selector(name, &file.plugins).err())
@@ -166,9 +166,9 @@ impl Gate {
             Some(problem) => Err(ConfigError::Flag { flag, problem }),
             None => Ok(if given.is_empty() { of_file } else { given }.to_vec()),
         };
-        let (select, ignore) = report.map_or((&[][..], &[][..]), |report| (&report.select, &report.ignore));
+        let (select, ignore) = flags.map_or((&[][..], &[][..]), |flags| (&flags.select, &flags.ignore));
         Ok(Self {
-            fail_on: report.and_then(|report| report.fail_on).or(file.fail_on).unwrap_or_default(),
+            fail_on: flags.and_then(|flags| flags.fail_on).or(file.fail_on).unwrap_or_default(),
             select: over("select", select, &file.select)?,
             ignore: over("ignore", ignore, &file.ignore)?,
         })
@@ -178,17 +178,17 @@ impl Gate {
 impl Settings {
     /// What flags, `nanprobe.toml` and defaults come to. `cwd` is the working directory of the process, to
     /// which the flags' paths are relative; a file's are relative to its folder.
-    pub fn resolve(job: &JobArgs, report: Option<&ReportArgs>, cwd: &Path) -> Result<Self, ConfigError> {
-        Self::lay(job, report, ConfigFile::load(job.config.as_deref(), cwd)?)
+    pub fn resolve(job: &JobArgs, flags: Option<&GateArgs>, cwd: &Path) -> Result<Self, ConfigError> {
+        Self::lay(job, flags, ConfigFile::load(job.config.as_deref(), cwd)?)
     }
 
     /// What flags and defaults come to, whatever `nanprobe.toml` lies about: a demo is the same everywhere.
-    pub fn of_flags(job: &JobArgs, report: Option<&ReportArgs>) -> Result<Self, ConfigError> {
-        Self::lay(job, report, ConfigFile::default())
+    pub fn of_flags(job: &JobArgs, flags: Option<&GateArgs>) -> Result<Self, ConfigError> {
+        Self::lay(job, flags, ConfigFile::default())
     }
 
-    fn lay(job: &JobArgs, report: Option<&ReportArgs>, file: ConfigFile) -> Result<Self, ConfigError> {
-        let gate = Gate::lay(report, &file)?;
+    fn lay(job: &JobArgs, flags: Option<&GateArgs>, file: ConfigFile) -> Result<Self, ConfigError> {
+        let gate = Gate::lay(flags, &file)?;
         let ConfigFile { origin, job: base, limits, accepts, plugins, .. } = file;
         let job = over(job.clone(), base);
         let missing = |what, key, example| ConfigError::Missing { what, key, example, origin: origin.clone() };
@@ -225,9 +225,9 @@ pub struct GateSettings {
 
 impl GateSettings {
     /// What flags, `nanprobe.toml` (the one given, else the nearest) and defaults come to.
-    pub fn resolve(report: Option<&ReportArgs>, config: Option<&Path>, cwd: &Path) -> Result<Self, ConfigError> {
+    pub fn resolve(flags: Option<&GateArgs>, config: Option<&Path>, cwd: &Path) -> Result<Self, ConfigError> {
         let file = ConfigFile::load(config, cwd)?;
-        let gate = Gate::lay(report, &file)?;
+        let gate = Gate::lay(flags, &file)?;
         let ConfigFile { limits, origin, accepts, plugins, .. } = file;
         Ok(Self { gate, limits, origin, accepts, plugins })
     }

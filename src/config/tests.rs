@@ -50,7 +50,7 @@ fn flags_win_over_the_file() {
                 [train]\nloss = \"mse\"\noptimizer = \"adam\"\nshuffle = false\n[gate]\nfail-on = \"never\"\nselect = [\"data\"]\n";
     let project = project(text);
     let job = JobArgs { loss: Some(Loss::Bce), shuffle: true, detach: vec!["fc2".into()], ..flags("b", "lenet") };
-    let report = ReportArgs { fail_on: Some(FailOn::Warning), select: vec!["unshuffled-batches".into()], ..ReportArgs::default() };
+    let report = GateArgs { fail_on: Some(FailOn::Warning), select: vec!["unshuffled-batches".into()], ..GateArgs::default() };
     let settings = Settings::resolve(&job, Some(&report), project.path()).unwrap();
     assert_eq!(settings.data.path, Path::new("b"));
     let recipe = &settings.recipe;
@@ -83,7 +83,7 @@ fn checks_are_selected_by_name_or_family_and_unknown_names_are_rejected() {
     let check = nanprobe_checks::find("unshuffled-batches").unwrap();
     let gate = |select: &[&str], ignore: &[&str]| {
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        let report = ReportArgs { select: names(select), ignore: names(ignore), ..ReportArgs::default() };
+        let report = GateArgs { select: names(select), ignore: names(ignore), ..GateArgs::default() };
         GateSettings::resolve(Some(&report), None, empty.path()).map(|settings| settings.gate.includes(check.name(), check.family()))
     };
     assert!(gate(&[], &[]).unwrap());

@@ -98,22 +98,7 @@ pub fn rank(evidence: &Evidence, judged: &[Judged], outcome: &experiment::Outcom
 }
 
 fn verdict(judged: &Judged, evidence: &Evidence, outcome: &experiment::Outcome) -> Verdict {
-    let mut verdict = Verdict {
-        rank: None,
-        check: judged.check.to_string(),
-        family: judged.family.to_owned(),
-        status: Status::Clear,
-        severity: None,
-        effect: None,
-        message: String::new(),
-        measured: String::new(),
-        remedy: String::new(),
-        edit: None,
-        location: None,
-        source: None,
-        explained_by: None,
-        accepted: None,
-    };
+    let mut verdict = Verdict::new(&judged.check, judged.family, Status::Clear);
     match &judged.outcome {
         Outcome::Judged(Judgement::Clear { measured }) => verdict.measured.clone_from(measured),
         Outcome::NotMeasured { missing } => {

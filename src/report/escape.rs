@@ -1,25 +1,36 @@
-//! Text from files within Markdown: a class name or a path can neither break a table nor become markup, a mention or a link.
+//! Text from files within Markdown and HTML: a class name or a path can neither break a table nor become markup, a mention or a link.
+
+use super::svg::escape;
 
 /// What has a meaning in GitHub's Markdown wherever it stands.
 const MARKUP: &[char] = &['\\', '`', '*', '_', '[', ']', '<', '>', '&', '|', '~', '$', '!'];
 
+/// A text on one line: names and messages come from files.
+pub(super) fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// The pieces of a text, and whether each is code: what stands between two backticks. A backtick without a second one is text.
+fn pieces(text: &str) -> impl Iterator<Item = (bool, &str)> {
+    let paired = if text.matches('`').count().is_multiple_of(2) { text.len() } else { text.rfind('`').unwrap_or(text.len()) };
+    let (paired, rest) = text.split_at(paired);
+    paired.split('`').enumerate().map(|(place, piece)| (place % 2 == 1, piece)).chain([(false, rest)])
+}
+
 /// A text on one line, with what stands between backticks as code.
 pub(super) fn markdown(text: &str) -> String {
-    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    let pieces: Vec<&str> = text.split('`').collect();
-    if pieces.len().is_multiple_of(2) {
-        return plain(&text);
-    }
-    let piece = |(place, piece): (usize, &&str)| match place % 2 {
-        0 => plain(piece),
-        _ => code(piece),
-    };
-    pieces.iter().enumerate().map(piece).collect()
+    pieces(&one_line(text)).map(|(is_code, piece)| if is_code { code(piece) } else { plain(piece) }).collect()
+}
+
+/// The same as HTML.
+pub(super) fn html(text: &str) -> String {
+    let piece = |(is_code, piece)| if is_code { ["<code>", &escape(piece), "</code>"].concat() } else { escape(piece) };
+    pieces(text).map(piece).collect()
 }
 
 /// A span of code. A pipe would end a cell even there, and blank code is none.
 pub(super) fn code(text: &str) -> String {
-    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let text = one_line(text);
     if text.trim().is_empty() || text.contains(['|', '`']) { plain(&format!("`{text}`")) } else { format!("`{text}`") }
 }
 
@@ -48,6 +59,13 @@ mod tests {
         assert_eq!(markdown("<img src=x>"), "&#60;img src=x&#62;");
         assert_eq!(markdown("a | b\nc"), "a &#124; b c");
         assert_eq!(markdown("@someone in #1"), "@<!-- -->someone in #<!-- -->1");
+    }
+
+    #[test]
+    fn what_is_between_backticks_is_code_and_a_lone_backtick_stays() {
+        assert_eq!(html("call `loss.backward()` <once>"), "call <code>loss.backward()</code> &lt;once&gt;");
+        assert_eq!(html("a ` b"), "a ` b");
+        assert_eq!(html("`a` and `b"), "<code>a</code> and `b");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! The keys are ASCII, always in this order, and made to be searched for: `grep '^finding: '` lists what was found.
 
+use super::escape::one_line;
 use super::numbers::{count, loss, percent, plural, share_interval};
 use super::ranked;
 use crate::diagnosis::{Diagnosis, Status, Verdict};
@@ -38,8 +39,7 @@ impl Log {
     /// A line, whatever the text: names and messages come from files. What is empty is left out.
     fn put(&mut self, key: &str, text: &str) {
         if !text.is_empty() {
-            let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-            self.0.extend([key, ": ", &text, "\n"]);
+            self.0.extend([key, ": ", &one_line(text), "\n"]);
         }
     }
 }

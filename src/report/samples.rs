@@ -8,31 +8,12 @@ use crate::config::Settings;
 use crate::diagnosis::{Criterion, Diagnosis, Effect, Figures, Fix, JobReport, RunReport, SCHEMA, Status, Symptom, Verdict};
 use crate::worker::Cost;
 
-fn verdict(check: &str, family: &str, status: Status) -> Verdict {
-    Verdict {
-        rank: None,
-        check: check.to_owned(),
-        family: family.to_owned(),
-        status,
-        severity: None,
-        effect: None,
-        message: String::new(),
-        measured: String::new(),
-        remedy: String::new(),
-        edit: None,
-        location: None,
-        source: None,
-        explained_by: None,
-        accepted: None,
-    }
-}
-
 fn clear(check: &str, family: &str, measured: &str) -> Verdict {
-    Verdict { measured: measured.to_owned(), ..verdict(check, family, Status::Clear) }
+    Verdict { measured: measured.to_owned(), ..Verdict::new(check, family, Status::Clear) }
 }
 
 fn not_measured(check: &str, family: &str, why: &str) -> Verdict {
-    Verdict { message: why.to_owned(), ..verdict(check, family, Status::NotMeasured) }
+    Verdict { message: why.to_owned(), ..Verdict::new(check, family, Status::NotMeasured) }
 }
 
 fn effect(before: f64, after: f64, low: f64, high: f64, with: &[&str]) -> Effect {
@@ -116,7 +97,7 @@ pub fn two_fixes() -> Diagnosis {
         message: "batches arrive sorted by class, so the model learns whichever class came last".to_owned(),
         measured: "one class fills 97% of a batch, 57% if shuffled".to_owned(),
         remedy: "shuffle the training data: `DataLoader(..., shuffle=True)`".to_owned(),
-        ..verdict("unshuffled-batches", "data", Status::Confirmed)
+        ..Verdict::new("unshuffled-batches", "data", Status::Confirmed)
     };
     let too_low = Verdict {
         rank: Some(2),
@@ -127,7 +108,7 @@ pub fn two_fixes() -> Diagnosis {
         remedy: "raise the learning rate to about 2e-3".to_owned(),
         location: Some(Location { module: String::new(), file: Some("train.py".to_owned()), line: Some(42) }),
         source: Some("optimizer = torch.optim.SGD(model.parameters(), lr=1e-6)".to_owned()),
-        ..verdict("learning-rate-too-low", "optimisation", Status::Contributing)
+        ..Verdict::new("learning-rate-too-low", "optimisation", Status::Contributing)
     };
     let collapsed = Verdict {
         severity: Some(Severity::Error),
@@ -135,7 +116,7 @@ pub fn two_fixes() -> Diagnosis {
         measured: "98% of the answers are `Shirt`".to_owned(),
         remedy: "look at what the model was last trained on".to_owned(),
         explained_by: Some("unshuffled-batches".to_owned()),
-        ..verdict("collapsed-predictions", "evaluation", Status::Suspected)
+        ..Verdict::new("collapsed-predictions", "evaluation", Status::Suspected)
     };
     let untried = Verdict {
         rank: Some(3),
@@ -144,7 +125,7 @@ pub fn two_fixes() -> Diagnosis {
         measured: "31 of 1,000 file names name another class".to_owned(),
         remedy: "look at the files listed by `--format json`, and correct their labels".to_owned(),
         location: None,
-        ..verdict("labels-disagree-with-names", "labels", Status::Suspected)
+        ..Verdict::new("labels-disagree-with-names", "labels", Status::Suspected)
     };
     let harmless = Verdict {
         severity: Some(Severity::Warning),
@@ -152,7 +133,7 @@ pub fn two_fixes() -> Diagnosis {
         message: "inputs are not normalised".to_owned(),
         measured: "mean 0.29, deviation 0.35".to_owned(),
         remedy: "normalise with the training set's mean and deviation".to_owned(),
-        ..verdict("unnormalized-inputs", "data", Status::Harmless)
+        ..Verdict::new("unnormalized-inputs", "data", Status::Harmless)
     };
     Diagnosis {
         schema: SCHEMA.to_owned(),
@@ -224,7 +205,7 @@ pub fn many_classes() -> Diagnosis {
         measured: "standard deviation 0.001 in `features.0`; He initialisation has 0.12".to_owned(),
         remedy: "initialise convolution weights with `kaiming_normal_(nonlinearity='relu')` instead of `normal_(0,0.001)`".to_owned(),
         location: Some(Location { module: "features.denseblock4.denselayer16.conv2".to_owned(), file: None, line: None }),
-        ..verdict("bad-initialization", "model", Status::Confirmed)
+        ..Verdict::new("bad-initialization", "model", Status::Confirmed)
     };
     Diagnosis {
         schema: SCHEMA.to_owned(),

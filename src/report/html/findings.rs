@@ -3,7 +3,7 @@
 use super::prose;
 use crate::diagnosis::{Diagnosis, Verdict};
 use crate::exit;
-use crate::report::numbers::{self, percent};
+use crate::report::numbers::percent;
 use crate::report::ranked;
 use crate::report::svg::bars::Difference;
 use crate::report::svg::escape;
@@ -67,7 +67,7 @@ pub fn finding(diagnosis: &Diagnosis, depth: usize, verdict: &Verdict) -> Findin
         remedy,
         place: place(verdict),
         source: verdict.source.as_deref().map(escape).unwrap_or_default(),
-        effect: effect(verdict),
+        effect: escape(&ranked::effect(diagnosis, verdict)),
         bars: bars(diagnosis, verdict),
     }
 }
@@ -95,15 +95,6 @@ fn place(verdict: &Verdict) -> String {
     let file = place.file.as_ref().map(|file| format!("<code>{}{line}</code>", escape(file)));
     let module = (!place.module.is_empty()).then(|| format!("module <code>{}</code>", escape(&place.module)));
     file.into_iter().chain(module).collect::<Vec<_>>().join(", ")
-}
-
-fn effect(verdict: &Verdict) -> String {
-    if verdict.effect.is_none() && verdict.explained_by.is_some() {
-        return String::new();
-    }
-    let with = verdict.effect.as_ref().map(|effect| effect.with.join(" and ")).filter(|with| !with.is_empty());
-    let with = with.map_or_else(String::new, |with| format!(" with {with} fixed"));
-    escape(&format!("{}{with}", numbers::effect(verdict)))
 }
 
 fn bars(diagnosis: &Diagnosis, verdict: &Verdict) -> String {

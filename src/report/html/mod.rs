@@ -5,6 +5,7 @@
 
 use askama::Template;
 
+use super::escape::html as prose;
 use super::numbers::{count, loss, percent, plural, share_interval};
 use super::svg::escape;
 use crate::diagnosis::{Diagnosis, Status, Symptom, Verdict};
@@ -83,20 +84,6 @@ pub fn html(diagnosis: &Diagnosis) -> Result<String, askama::Error> {
         schema: escape(&diagnosis.schema),
     };
     page.render()
-}
-
-/// A sentence as HTML: escaped, what stands between two backticks as code.
-fn prose(text: &str) -> String {
-    let parts: Vec<&str> = text.split('`').collect();
-    let piece = |(index, part): (usize, &&str)| {
-        let part = escape(part);
-        match index % 2 {
-            0 => part,
-            _ if index + 1 == parts.len() => ["`", &part].concat(),
-            _ => ["<code>", &part, "</code>"].concat(),
-        }
-    };
-    parts.iter().enumerate().map(piece).collect()
 }
 
 fn facts(diagnosis: &Diagnosis) -> Vec<Fact> {

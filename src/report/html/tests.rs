@@ -100,13 +100,6 @@ fn names_from_files_cannot_become_markup() {
 }
 
 #[test]
-fn what_is_between_backticks_is_code_and_a_lone_backtick_stays() {
-    assert_eq!(prose("call `loss.backward()` <once>"), "call <code>loss.backward()</code> &lt;once&gt;");
-    assert_eq!(prose("a ` b"), "a ` b");
-    assert_eq!(prose("`a` and `b"), "<code>a</code> and `b");
-}
-
-#[test]
 fn what_was_not_measured_leaves_no_empty_section() {
     let page = html(&samples::died_early()).unwrap();
     for absent in ["How it trains", "The data, as it arrives", "What to change, in this order"] {
