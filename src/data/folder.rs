@@ -13,7 +13,7 @@ use super::{classes, names};
 /// Folders that hold the training part of a data set.
 pub(super) const TRAIN: [&str; 2] = ["train", "training"];
 /// Folders that hold its other parts, the one to judge by first.
-pub(super) const HELD_OUT: [&str; 7] = ["val", "valid", "validation", "dev", "test", "testing", "eval"];
+pub const HELD_OUT: [&str; 7] = ["val", "valid", "validation", "dev", "test", "testing", "eval"];
 
 /// The first part of that name, if the folder holds the parts of a data set and nothing else.
 pub(super) fn part(folder: &Path, wanted: &[&str]) -> Result<Option<PathBuf>, DataError> {

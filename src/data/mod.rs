@@ -42,6 +42,7 @@ pub use batch_labels::batch_labels;
 pub use class_counts::class_counts;
 pub use companion::companion;
 pub use error::DataError;
+pub use folder::HELD_OUT;
 pub use kind::SourceKind;
 pub use label_names::label_names;
 pub use listing::Listing;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use crate::config::FILE_NAME;
-use crate::data::{DataOptions, Listing};
+use crate::data::{DataOptions, HELD_OUT, Listing};
 
 mod hints;
 
@@ -14,8 +14,6 @@ use hints::{Hint, hints};
 
 /// Where data usually lies, the likeliest first.
 const DATA: [&str; 7] = ["train", "data/train", "dataset/train", "data", "dataset", "images", "."];
-/// Names of the folder beside it with what is held out.
-const HELD_OUT: [&str; 4] = ["val", "valid", "validation", "test"];
 /// Scripts that are looked into, the likeliest first.
 const SCRIPTS: [&str; 4] = ["train.py", "main.py", "training.py", "finetune.py"];
 /// A larger script is not read.
